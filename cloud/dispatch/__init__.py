@@ -1,0 +1,1 @@
+"""Verification tasks, deadlines, outcomes."""

@@ -1,0 +1,1 @@
+"""The bus between processes: a table with a rising id."""

@@ -1,0 +1,1 @@
+"""Sites, places, gateways, channels, enrolment, desired configuration."""

@@ -1,0 +1,1 @@
+"""Alerts and people's reports made into matters people own."""

@@ -1,0 +1,1 @@
+"""The program on a gateway: read, judge, store, publish, obey."""

@@ -1,0 +1,1 @@
+"""Devices, buildings, hazards, faults and people that behave like real ones; the load and the truth."""

@@ -1,0 +1,113 @@
+"""The document that says what a gateway reads and how it judges; signed by the cloud, obeyed at the edge."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from models.alert import AlertKind, ChannelName, MonitorName, Nanoseconds, Severity
+
+DeviceName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+
+
+class Strict(BaseModel):
+    """A part of a file: immutable, typed, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ChannelConfig(Strict):
+    """One measured quantity.
+
+    `source` says where the driver finds it: a register for Modbus, a JSON path for MQTT, a column for a
+    recording, a quantity's name for gateway health. value = raw * scale + offset, then rounded to
+    `resolution` (0: as is).
+    """
+
+    name: ChannelName
+    kind: str = Field(max_length=40, description="temperature, smoke, gas, water_level, door, ...")
+    unit: str = Field(default="", max_length=16)
+    source: str | int | dict[str, Any]
+    scale: float = 1.0
+    offset: float = 0.0
+    resolution: float = Field(default=0.01, ge=0)
+    minimum: float | None = Field(default=None, description="below it the reading cannot be true")
+    maximum: float | None = Field(default=None, description="above it the reading cannot be true")
+    place: str = Field(default="", max_length=64, description="where it is, if not where its device is")
+
+
+class DeviceConfig(Strict):
+    """An addressable node and the driver that speaks to it."""
+
+    name: DeviceName
+    driver: str = Field(description="name in the table of drivers: modbus_tcp, mqtt, recording, health")
+    period_s: float = Field(default=1.0, gt=0, le=86400)
+    settings: dict[str, Any] = Field(default_factory=dict)
+    place: str = Field(default="", max_length=64)
+    channels: tuple[ChannelConfig, ...]
+
+
+class TriggerConfig(Strict):
+    """When a score becomes an alert. `off` below `on` is the hysteresis."""
+
+    on: float = Field(default=3.0, ge=0, le=10)
+    off: float | None = Field(default=None, ge=0, le=10, description="none: 0.7 of `on`")
+    on_delay_s: float = Field(default=0.0, ge=0)
+    off_delay_s: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _off_not_above_on(self) -> TriggerConfig:
+        if self.off is not None and self.off > self.on:
+            raise ValueError(f"off ({self.off}) must not be above on ({self.on})")
+        return self
+
+    @property
+    def off_threshold(self) -> float:
+        return self.on * 0.7 if self.off is None else self.off
+
+
+class MonitorConfig(Strict):
+    """A detector and a trigger on one channel or a few; each channel is judged by itself."""
+
+    name: MonitorName
+    detector: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    channels: tuple[ChannelName, ...] = Field(min_length=1)
+    trigger: TriggerConfig = TriggerConfig()
+    kind: AlertKind = AlertKind.HAZARD
+    hazard: str = Field(max_length=64)
+    severity: Severity = Severity.MODERATE
+    trial: bool = False
+
+
+class GatewayDocument(Strict):
+    """Everything a gateway is told about what to read and how to judge."""
+
+    gateway: str
+    version: int = Field(ge=1)
+    issued_at: Nanoseconds
+    expires_at: Nanoseconds | None = None
+    devices: tuple[DeviceConfig, ...] = ()
+    monitors: tuple[MonitorConfig, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> GatewayDocument:
+        names = [channel.name for device in self.devices for channel in device.channels]
+        _refuse_twice("channel", names)
+        _refuse_twice("device", [device.name for device in self.devices])
+        _refuse_twice("monitor", [monitor.name for monitor in self.monitors])
+        known = set(names)
+        for monitor in self.monitors:
+            if missing := sorted(set(monitor.channels) - known):
+                raise ValueError(f"monitor {monitor.name} watches unknown channels {missing}")
+        return self
+
+    def channel_names(self) -> list[str]:
+        """Names of all channels, in the order they are written."""
+        return [channel.name for device in self.devices for channel in device.channels]
+
+
+def _refuse_twice(what: str, names: list[str]) -> None:
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{what} named twice: {twice}")

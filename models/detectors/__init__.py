@@ -1,0 +1,1 @@
+"""Detectors: readings in, scores out; they never hear what was decided."""

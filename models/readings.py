@@ -1,0 +1,153 @@
+"""Reading blocks: the columns everything else takes and gives."""
+
+from __future__ import annotations
+
+import enum
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.clock import ClockState
+
+Int32s = NDArray[np.int32]
+Int64s = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bytes = NDArray[np.uint8]
+
+
+class Quality(enum.IntFlag):
+    """What is known against a reading; 0 is good. One byte, travels with the reading and is stored."""
+
+    GOOD = 0
+    INVALID = 1  # NaN, infinite, or the device said so itself
+    OUT_OF_RANGE = 2  # outside what the channel can physically be
+    TIME_PAST = 4  # the device's own time is older than the allowed lateness
+    TIME_FUTURE = 8  # the device's own time lies ahead of ours
+    CLOCK_UNTRUSTED = 16  # our own wall clock was not set when this was measured
+    HISTORIC = 32  # imported; teaches detectors, raises nothing
+    SUSPECT = 64  # a fault detector holds the sensor for stuck or jumping
+    THINNED = 128  # neighbours were left out within the channel's stated error
+
+
+# Readings with any of these are stored and shown, but neither scored nor learned.
+NOT_BELIEVED = Quality.INVALID | Quality.OUT_OF_RANGE | Quality.TIME_PAST | Quality.TIME_FUTURE
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingBlock:
+    """Some readings of one gateway, in the order they were taken.
+
+    `channel` int32 (n,): channel numbers; `time` int64 (n,): ns UTC when measured; `value` float64 (n,),
+    already rounded to the channel's resolution; `quality` uint8 (n,).
+    Row i has index `first_index + i` in this boot; indices have no holes between blocks of one boot.
+    `monotonic_offset_ns` is wall minus monotonic time when the block was made, so times taken under a wrong
+    wall clock can be mended later.
+
+    >>> block = ReadingBlock.of(channel=[1, 2], time=[10, 10], value=[20.5, 61.0])
+    >>> len(block), float(block.value[1])
+    (2, 61.0)
+    """
+
+    channel: Int32s
+    time: Int64s
+    value: Floats
+    quality: Bytes
+    boot: str = "0" * 32
+    first_index: int = 0
+    monotonic_offset_ns: int = 0
+    clock: ClockState = ClockState.UNKNOWN
+
+    @classmethod
+    def of(
+        cls,
+        channel: Sequence[int] | Int32s,
+        time: Sequence[int] | Int64s,
+        value: Sequence[float] | Floats,
+        quality: Sequence[int] | Bytes | None = None,
+        *,
+        boot: str = "0" * 32,
+        first_index: int = 0,
+        monotonic_offset_ns: int = 0,
+        clock: ClockState = ClockState.UNKNOWN,
+    ) -> ReadingBlock:
+        """Make a block from any sequences of equal length; ValueError when the lengths differ."""
+        channels = np.ascontiguousarray(channel, dtype=np.int32)
+        flags = np.zeros(len(channels), np.uint8) if quality is None else quality
+        block = cls(
+            channels,
+            np.ascontiguousarray(time, dtype=np.int64),
+            np.ascontiguousarray(value, dtype=np.float64),
+            np.ascontiguousarray(flags, dtype=np.uint8),
+            boot,
+            first_index,
+            monotonic_offset_ns,
+            clock,
+        )
+        lengths = {len(block.channel), len(block.time), len(block.value), len(block.quality)}
+        if len(lengths) > 1:
+            raise ValueError(f"columns of a block must be equally long, got {sorted(lengths)}")
+        return block
+
+    def __len__(self) -> int:
+        return len(self.channel)
+
+    @property
+    def next_index(self) -> int:
+        """Index of the reading that follows this block."""
+        return self.first_index + len(self)
+
+    def rows(self, start: int, stop: int) -> ReadingBlock:
+        """Rows start..stop as a block of views; indices stay what they were."""
+        return replace(
+            self,
+            channel=self.channel[start:stop],
+            time=self.time[start:stop],
+            value=self.value[start:stop],
+            quality=self.quality[start:stop],
+            first_index=self.first_index + start,
+        )
+
+
+def join_blocks(blocks: Sequence[ReadingBlock]) -> ReadingBlock:
+    """One block from blocks that follow each other in one boot.
+
+    The header is the first one's. ValueError when there is none, or when indices do not follow.
+    """
+    if not blocks:
+        raise ValueError("join_blocks needs at least one block")
+    first = blocks[0]
+    for before, after in itertools.pairwise(blocks):
+        if after.boot != before.boot or after.first_index != before.next_index:
+            raise ValueError(f"block at index {after.first_index} does not follow {before.next_index}")
+    return replace(
+        first,
+        channel=np.concatenate([block.channel for block in blocks]),
+        time=np.concatenate([block.time for block in blocks]),
+        value=np.concatenate([block.value for block in blocks]),
+        quality=np.concatenate([block.quality for block in blocks]),
+    )
+
+
+def round_to_resolution(value: Floats, resolution: float) -> Floats:
+    """Round to whole steps of `resolution` the one way both ends use, so the wire is lossless.
+
+    A resolution whose inverse is a whole number (0.1, 0.0625) divides, any other multiplies: so 3 x 0.1
+    is the nearest float to 0.3. 0 means: leave as it is.
+
+    >>> round_to_resolution(np.array([0.3000001, 21.97]), 0.1)
+    array([ 0.3, 22. ])
+    """
+    if resolution <= 0:
+        return value
+    return steps_to_values(np.rint(value / resolution), resolution)
+
+
+def steps_to_values(steps: Floats, resolution: float) -> Floats:
+    """Whole steps back to values; the inverse of rounding, exact to the bit."""
+    inverse = round(1.0 / resolution)
+    if inverse >= 1 and abs(inverse * resolution - 1.0) < 1e-9:
+        return np.asarray(steps / float(inverse), dtype=np.float64)
+    return np.asarray(steps * resolution, dtype=np.float64)

@@ -1,0 +1,131 @@
+"""Bodies that are JSON: records, receipts, status. Schemas are exported to docs/wire/."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from models.alert import Nanoseconds, OnWire
+from models.identity import Stream
+
+Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+
+class ChannelEntry(OnWire):
+    """One row of the table that gives channel numbers their names."""
+
+    number: int = Field(ge=0, lt=1 << 31)
+    name: str
+    device: str = ""
+    kind: str = ""
+    unit: str = ""
+    resolution: float = 0.0
+    place: str = ""
+
+
+class ChannelTable(OnWire):
+    """Sent in the bulk stream before the first telemetry that uses a number, and once a boot.
+
+    A number means one name for the whole epoch.
+    """
+
+    channels: tuple[ChannelEntry, ...]
+
+
+class GapRecord(OnWire):
+    """Telemetry the gateway had to drop: the outbox was full and the oldest went first."""
+
+    first_sequence: int
+    last_sequence: int
+    messages: int
+    readings: int
+    from_at: Nanoseconds
+    to_at: Nanoseconds
+    reason: str
+
+
+class OutageRecord(OnWire):
+    """A span in which nothing was sampled."""
+
+    from_at: Nanoseconds
+    to_at: Nanoseconds
+    boot_before: str
+    boot_after: str
+    reason: str
+
+
+class Receipt(OnWire):
+    """What the cloud has committed: every number up to `through`, and `beyond` it those named.
+
+    Numbers in `quarantined` are kept by the cloud but could not be used; the gateway may forget them too.
+    Sent after commit, and at connect (in answer to health with `hello`).
+    """
+
+    epoch: int
+    stream: Stream
+    through: int = Field(ge=0)
+    beyond: tuple[int, ...] = ()
+    quarantined: tuple[int, ...] = ()
+    sent_at: Nanoseconds
+
+
+class Presence(enum.StrEnum):
+    """Online is said by the gateway, offline by the gateway when it stops and by its last will."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+
+
+class Health(OnWire):
+    """Heartbeat and last will; retained, latest only. `hello` asks for receipts: sent once a connect."""
+
+    presence: Presence
+    hello: bool = False
+    sent_at: Nanoseconds
+    boot: str = ""
+    epoch: int = 0
+    urgent_assigned: int = 0
+    bulk_assigned: int = 0
+    backlog_messages: int = 0
+    readings: int = 0
+    code_version: str = ""
+    clock_trusted: bool = True
+    measures: dict[str, float] = Field(default_factory=dict, description="cpu_temperature_c, memory_mb, ...")
+
+
+class ReportedState(enum.StrEnum):
+    """What became of a desired document."""
+
+    APPLIED = "applied"
+    REFUSED = "refused"
+
+
+class Reported(OnWire):
+    """Configuration in force, and what became of the last document offered; retained."""
+
+    version: int = Field(description="version in force; 0 is the gateway's own file")
+    offered: int = 0
+    state: ReportedState
+    reason: str = ""
+    detail: str = ""
+    sent_at: Nanoseconds
+
+
+class SignedDocument(OnWire):
+    """A GatewayDocument as exact JSON text under an Ed25519 signature, base64; retained."""
+
+    document: str
+    signature: str
+    key: str = Field(description="first 16 hexadecimal digits of SHA-256 of the public key")
+
+
+class Command(OnWire):
+    """An order to a gateway, good until `expires_at`, obeyed once."""
+
+    id: Hex32
+    name: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    issued_at: Nanoseconds
+    expires_at: Nanoseconds
