@@ -1,0 +1,40 @@
+"""What every test shares: programs that must be here, and the recordings that may be."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+_SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin"
+_missing: dict[str, int] = {}
+
+
+def find_program(name: str) -> str | None:
+    """Path of a program on PATH, in .cache/bin or among the system's daemons."""
+    cache = Path(__file__).parents[1] / ".cache" / "bin"
+    return shutil.which(name, path=f"{cache}:{os.environ.get('PATH', '')}:{_SYSTEM_FOLDERS}")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("needs"):
+        for program in marker.args:
+            if find_program(program) is None:
+                _missing[program] = _missing.get(program, 0) + 1
+                pytest.skip(f"{program} is not on this machine")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for program, count in sorted(_missing.items()):
+        terminalreporter.write_line(f"not run for want of {program}: {count} tests", yellow=True)
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """Folder of real recordings; tests over it are extra and stand aside without it."""
+    folder = Path(os.environ.get("LASTMILE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("no recordings: set LASTMILE_DATA to their folder")
+    return folder
