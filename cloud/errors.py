@@ -1,0 +1,65 @@
+"""Every error of the cloud, as one small tree under the shared root.
+
+LastmileError
+├── ConfigurationError      a file a person can mend (models.errors); exit code 78
+├── RefusedError            cannot be done as asked; `code` is stable, `message` says what to check
+│   ├── NotFound            no such thing, or not for this asker
+│   ├── Conflict            it is not in a state that allows this
+│   ├── Invalid             what was given does not fit
+│   ├── Forbidden           the asker may not
+│   └── Throttled           too often; `retry_after_s` says when to try again
+└── StoreError              a database that fails for now (TransientError); `retry` is True
+"""
+
+from __future__ import annotations
+
+from models.errors import ConfigurationError, LastmileError, TransientError
+
+__all__ = [
+    "ConfigurationError",
+    "Conflict",
+    "Forbidden",
+    "Invalid",
+    "NotFound",
+    "RefusedError",
+    "StoreError",
+    "Throttled",
+]
+
+
+class RefusedError(LastmileError):
+    """What was asked cannot be done; asking again the same way gives the same answer."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code, self.message = code, message
+        super().__init__(message)
+
+
+class NotFound(RefusedError):
+    """No such thing, or none this asker may know of."""
+
+
+class Conflict(RefusedError):
+    """The thing is not in a state that allows this."""
+
+
+class Invalid(RefusedError):
+    """What was given does not fit what was expected."""
+
+
+class Forbidden(RefusedError):
+    """The asker may not do this."""
+
+
+class Throttled(RefusedError):
+    """Too many tries; worth another after `retry_after_s`."""
+
+    retry = True
+
+    def __init__(self, code: str, message: str, retry_after_s: float) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(code, message)
+
+
+class StoreError(TransientError):
+    """A database that cannot take or give data for now: full, locked, unreachable."""
