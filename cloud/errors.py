@@ -3,11 +3,11 @@
 LastmileError
 ├── ConfigurationError      a file a person can mend (models.errors); exit code 78
 ├── RefusedError            cannot be done as asked; `code` is stable, `message` says what to check
-│   ├── NotFound            no such thing, or not for this asker
-│   ├── Conflict            it is not in a state that allows this
-│   ├── Invalid             what was given does not fit
-│   ├── Forbidden           the asker may not
-│   └── Throttled           too often; `retry_after_s` says when to try again
+│   ├── NotFoundError       no such thing, or not for this asker
+│   ├── ConflictError       it is not in a state that allows this
+│   ├── InvalidError        what was given does not fit
+│   ├── ForbiddenError      the asker may not
+│   └── ThrottledError      too often; `retry_after_s` says when to try again
 └── StoreError              a database that fails for now (TransientError); `retry` is True
 """
 
@@ -17,13 +17,13 @@ from models.errors import ConfigurationError, LastmileError, TransientError
 
 __all__ = [
     "ConfigurationError",
-    "Conflict",
-    "Forbidden",
-    "Invalid",
-    "NotFound",
+    "ConflictError",
+    "ForbiddenError",
+    "InvalidError",
+    "NotFoundError",
     "RefusedError",
     "StoreError",
-    "Throttled",
+    "ThrottledError",
 ]
 
 
@@ -35,23 +35,23 @@ class RefusedError(LastmileError):
         super().__init__(message)
 
 
-class NotFound(RefusedError):
+class NotFoundError(RefusedError):
     """No such thing, or none this asker may know of."""
 
 
-class Conflict(RefusedError):
+class ConflictError(RefusedError):
     """The thing is not in a state that allows this."""
 
 
-class Invalid(RefusedError):
+class InvalidError(RefusedError):
     """What was given does not fit what was expected."""
 
 
-class Forbidden(RefusedError):
+class ForbiddenError(RefusedError):
     """The asker may not do this."""
 
 
-class Throttled(RefusedError):
+class ThrottledError(RefusedError):
     """Too many tries; worth another after `retry_after_s`."""
 
     retry = True
