@@ -71,3 +71,28 @@ class OutcomeRow(Base):
     measured_unit: Mapped[Name]
     answered_at: Mapped[At]
     alert_onset_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class Assignment(Base):
+    """Who was asked to do a task, and why; the last row is who has it."""
+
+    __tablename__ = "assignment"
+    __table_args__ = (UniqueConstraint("task_id", "rung"),)
+
+    id: Mapped[RisingId]
+    site_id: Mapped[Name]
+    task_id: Mapped[Name] = mapped_column(ForeignKey("task.id"))
+    rung: Mapped[int]
+    account_id: Mapped[Name | None] = mapped_column(ForeignKey("account.id"))
+    because: Mapped[Name]
+    at: Mapped[At]
+
+
+class ServerClock(Base):
+    """Wall minus monotonic time of one boot, as last seen: what a step of the server's clock is told by."""
+
+    __tablename__ = "server_clock"
+
+    boot: Mapped[Name] = mapped_column(primary_key=True)
+    offset_ns: Mapped[At]
+    steps: Mapped[int]

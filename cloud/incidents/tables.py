@@ -54,7 +54,10 @@ class Incident(Base):
     """
 
     __tablename__ = "incident"
-    __table_args__ = (Index(None, "site_id", "state", "opened_at"),)
+    __table_args__ = (
+        Index(None, "site_id", "state", "opened_at"),
+        Index(None, "place_id", "hazard", "resolved_at"),
+    )
 
     id: Mapped[Name] = mapped_column(primary_key=True)
     site_id: Mapped[Name] = mapped_column(ForeignKey("site.id"))
@@ -73,6 +76,7 @@ class Incident(Base):
     acknowledged_by: Mapped[Name | None] = mapped_column(ForeignKey("account.id"))
     resolved_at: Mapped[At | None]
     quiet_since: Mapped[At | None]  # when its last alert resolved
+    openings: Mapped[int] = mapped_column(default=1, server_default="1")  # 1 + times it was reopened
     version: Mapped[Number]
 
 
