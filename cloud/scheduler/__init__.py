@@ -1,1 +1,5 @@
-"""Deadlines that fall due."""
+"""Deadlines that have run out, on the server's clock; `lastmile-cloud scheduler`."""
+
+from cloud.scheduler.loop import Scheduler, run
+
+__all__ = ["Scheduler", "run"]
