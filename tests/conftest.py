@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
+
+# pytest puts tests/ on the path, where the folder `cloud` would hide the package of that name.
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 _SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin"
 _missing: dict[str, int] = {}
