@@ -142,7 +142,8 @@ def round_to_resolution(value: Floats, resolution: float) -> Floats:
     """
     if resolution <= 0:
         return value
-    return steps_to_values(np.rint(value / resolution), resolution)
+    # Adding 0 turns -0, which is no whole step, into 0.
+    return steps_to_values(np.rint(value / resolution) + 0.0, resolution)
 
 
 def steps_to_values(steps: Floats, resolution: float) -> Floats:
