@@ -1,0 +1,210 @@
+"""Banks: one detector for many channels over one packed array, scored in one compiled pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.alert import Reason
+from models.detectors.parameters import Parameters
+from models.detectors.rows import NEVER
+from models.errors import SnapshotError
+from models.readings import Bytes, Floats, Int32s, Int64s, ReadingBlock
+from models.snapshot import pack_state, unpack_state
+
+P = TypeVar("P", bound=Parameters)
+T = TypeVar("T", bound=np.generic)
+Columns = tuple[Int32s, Int64s, Floats, Bytes]  # channel, time, value, quality
+_WIDEST = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a bank says about the rows of a block: five float64 columns and the marks.
+
+    `table` float64 (5, n): score, expected, lower, upper, detail; `flags` uint8 (n,): see `rows`.
+    Score is 0..10 and never NaN; the others are NaN where the detector has none. `detail` is the detector's
+    own number behind its reason: a rate, a duration, a distance.
+    """
+
+    table: Floats
+    flags: Bytes
+
+    @property
+    def score(self) -> Floats:
+        return self.table[0, :]
+
+    @property
+    def expected(self) -> Floats:
+        return self.table[1, :]
+
+    @property
+    def lower(self) -> Floats:
+        return self.table[2, :]
+
+    @property
+    def upper(self) -> Floats:
+        return self.table[3, :]
+
+    @property
+    def detail(self) -> Floats:
+        return self.table[4, :]
+
+
+@dataclass(frozen=True, slots=True)
+class AdvanceScores:
+    """Channels whose score changed because time passed: k judgements.
+
+    `slot` int64 (k,): place of the channel in the bank; `at` int64 (k,): the whole second, ns UTC, at which
+    it became so; `table` float64 (5, k) as in `Scores`.
+    """
+
+    slot: Int64s
+    at: Int64s
+    table: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One judgement, for which a reason is wanted. NaN where there is no number."""
+
+    score: float
+    value: float
+    expected: float
+    lower: float
+    upper: float
+    detail: float
+    extrapolated: bool
+
+
+class Bank(Protocol):
+    """One detector's state for all its channels.
+
+    Promises: scores depend on readings and parameters alone, not on how blocks are cut. A row is scored
+    before it is learned. A row that is not of the bank's channels, not believed, or not finite scores 0 and
+    teaches nothing. Silence, dwell and absence are judged only by `advance`.
+    """
+
+    needs_time: bool
+
+    @property
+    def channels(self) -> tuple[int, ...]: ...
+
+    def score(self, block: ReadingBlock) -> Scores:
+        """Scores of all rows, in order; learns from them."""
+        ...
+
+    def advance(self, time_ns: int) -> AdvanceScores | None:
+        """Let event time reach `time_ns`; skipping seconds gives what stepping through them gives."""
+        ...
+
+    def shift(self, delta_ns: int) -> None:
+        """The wall clock was stepped by `delta_ns`: move remembered times, so that durations stay true."""
+        ...
+
+    def explain(self, judged: Judged) -> Reason:
+        """The judgement as a code with parameters."""
+        ...
+
+    def snapshot(self, slots: Sequence[int] | None = None) -> bytes:
+        """State of the channels at `slots` (all when none), as checked bytes."""
+        ...
+
+    def restore(self, data: bytes, slots: Sequence[int] | None = None) -> None:
+        """Take stored state; row i goes to `slots[i]` (-1: dropped). SnapshotError when it does not fit."""
+        ...
+
+
+class PackedBank(Generic[P]):
+    """What all banks share: the packed array, the map from channel to place, snapshots."""
+
+    name: ClassVar[str]
+    dtype: ClassVar[np.dtype[Any]]
+    times: ClassVar[tuple[str, ...]] = ("last",)  # fields of `dtype` that hold remembered times
+    needs_time = False
+
+    def __init__(
+        self, parameters: P, channels: Sequence[int], resolutions: Sequence[float] | None = None
+    ) -> None:
+        """A fresh bank. ValueError for a channel given twice, or numbers spread over more than 4 million."""
+        if len(set(channels)) != len(channels) or not channels:
+            raise ValueError("a bank needs channels, each once")
+        self.parameters = parameters
+        self._channels = tuple(int(channel) for channel in channels)
+        self._base = min(self._channels)
+        span = max(self._channels) - self._base + 1
+        if span > _WIDEST:
+            raise ValueError(f"channel numbers of a bank must lie within {_WIDEST}, got a span of {span}")
+        self._slots = np.full(span, -1, np.int32)
+        self._slots[np.asarray(self._channels) - self._base] = np.arange(len(channels), dtype=np.int32)
+        self.state = np.zeros(len(channels), self.dtype)
+        for field in self.times:
+            self.state[field] = NEVER
+        self._begin(np.asarray(resolutions if resolutions is not None else [0.0] * len(channels), np.float64))
+
+    def _begin(self, resolutions: Floats) -> None:
+        """Fill what a fresh state needs beyond zeros."""
+
+    def _run(self, columns: Columns, table: Floats, flags: Bytes) -> None:
+        """Call the kernel."""
+        raise NotImplementedError
+
+    def explain(self, judged: Judged) -> Reason:
+        raise NotImplementedError
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        return self._channels
+
+    @property
+    def bytes_per_channel(self) -> int:
+        return int(self.dtype.itemsize)
+
+    def score(self, block: ReadingBlock) -> Scores:
+        table = np.empty((5, len(block)), np.float64)
+        flags = np.empty(len(block), np.uint8)
+        self._run(columns_of(block), table, flags)
+        return Scores(table, flags)
+
+    def advance(self, time_ns: int) -> AdvanceScores | None:
+        return None
+
+    def shift(self, delta_ns: int) -> None:
+        for field in self.times:
+            column = self.state[field]
+            column[column != NEVER] += delta_ns
+
+    def _binding(self) -> str:
+        return f"{self.name} {self.parameters.model_dump_json()} {self.dtype.descr}"
+
+    def snapshot(self, slots: Sequence[int] | None = None) -> bytes:
+        chosen = self.state if slots is None else self.state[list(slots)]
+        return pack_state(self._binding(), len(chosen), chosen.tobytes())
+
+    def restore(self, data: bytes, slots: Sequence[int] | None = None) -> None:
+        count, body = unpack_state(self._binding(), data)
+        places = range(len(self._channels)) if slots is None else slots
+        if count != len(places) or len(body) != count * self.dtype.itemsize:
+            raise SnapshotError(f"snapshot holds {count} channels, {len(places)} expected")
+        rows = np.frombuffer(body, self.dtype)
+        for row, place in enumerate(places):
+            if place >= 0:
+                self.state[place] = rows[row]
+
+
+def columns_of(block: ReadingBlock) -> Columns:
+    """The four columns as kernels want them: contiguous and writable, so one compiled form serves all."""
+    return _plain(block.channel), _plain(block.time), _plain(block.value), _plain(block.quality)
+
+
+def _plain(column: NDArray[T]) -> NDArray[T]:
+    return column if column.flags.carray else column.copy()
+
+
+def number(value: float) -> float | None:
+    """NaN as none, for reasons and alerts."""
+    return None if value != value else float(value)

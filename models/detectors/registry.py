@@ -1,0 +1,159 @@
+"""Every detector, written out: the catalogue's source."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from models.detectors.absence import AbsenceBank, AbsenceParameters
+from models.detectors.bank import Bank, PackedBank
+from models.detectors.dwell import DwellBank, DwellParameters
+from models.detectors.ewma import EwmaBank, EwmaParameters
+from models.detectors.flat_line import FlatLineBank, FlatLineParameters
+from models.detectors.limit import LimitBank, LimitParameters
+from models.detectors.parameters import Parameters, parse
+from models.detectors.rate import RateBank, RateParameters
+from models.detectors.state_duration import StateDurationBank, StateDurationParameters
+from models.errors import ParameterError
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorEntry:
+    """One row of the catalogue. `kinds` empty means any kind of channel."""
+
+    name: str
+    title: str
+    title_zh: str
+    parameters: type[Parameters]
+    bank: type[PackedBank[Any]]
+    learned: bool
+    kinds: tuple[str, ...]
+    cost_ns: int  # a reading, in blocks of 500, as measured by the bench
+    bytes_per_channel: int
+    warm_up: str
+    source: str
+
+
+DETECTORS: dict[str, DetectorEntry] = {
+    entry.name: entry
+    for entry in (
+        DetectorEntry(
+            name="limit",
+            title="Limit",
+            title_zh="限值",
+            parameters=LimitParameters,
+            bank=LimitBank,
+            learned=False,
+            kinds=(),
+            cost_ns=5,
+            bytes_per_channel=8,
+            warm_up="none",
+            source="Shewhart 1931, fixed limits",
+        ),
+        DetectorEntry(
+            name="dwell",
+            title="Beyond a limit for too long",
+            title_zh="越限持续",
+            parameters=DwellParameters,
+            bank=DwellBank,
+            learned=False,
+            kinds=(),
+            cost_ns=8,
+            bytes_per_channel=40,
+            warm_up="none",
+            source="ISA-18.2, alarm on-delay",
+        ),
+        DetectorEntry(
+            name="rate",
+            title="Rate of change",
+            title_zh="变化率",
+            parameters=RateParameters,
+            bank=RateBank,
+            learned=False,
+            kinds=(),
+            cost_ns=12,
+            bytes_per_channel=120,
+            warm_up="none",
+            source="EN 54-5, rate-of-rise heat detectors",
+        ),
+        DetectorEntry(
+            name="flat_line",
+            title="Stands still",
+            title_zh="读数不变",
+            parameters=FlatLineParameters,
+            bank=FlatLineBank,
+            learned=False,
+            kinds=(),
+            cost_ns=6,
+            bytes_per_channel=32,
+            warm_up="none",
+            source="IOOS QARTOD flat-line test, 2020",
+        ),
+        DetectorEntry(
+            name="absence",
+            title="Silent",
+            title_zh="静默",
+            parameters=AbsenceParameters,
+            bank=AbsenceBank,
+            learned=False,
+            kinds=(),
+            cost_ns=6,
+            bytes_per_channel=24,
+            warm_up="none",
+            source="IEC 60839, supervision of transmission",
+        ),
+        DetectorEntry(
+            name="state_duration",
+            title="State held too long",
+            title_zh="状态持续过久",
+            parameters=StateDurationParameters,
+            bank=StateDurationBank,
+            learned=False,
+            kinds=("door", "valve", "switch", "contact", "pump", "presence", "state"),
+            cost_ns=8,
+            bytes_per_channel=40,
+            warm_up="none",
+            source="IEC 62682, state alarms",
+        ),
+        DetectorEntry(
+            name="ewma",
+            title="Away from its recent level",
+            title_zh="偏离近期水平",
+            parameters=EwmaParameters,
+            bank=EwmaBank,
+            learned=True,
+            kinds=(),
+            cost_ns=30,
+            bytes_per_channel=496,
+            warm_up="warmup_s, one day unless set",
+            source="Roberts 1959; surprise: Hosking and Wallis 1987",
+        ),
+    )
+}
+
+
+def entry_of(name: str) -> DetectorEntry:
+    """The detector called `name`; ParameterError suggests near names."""
+    if name in DETECTORS:
+        return DETECTORS[name]
+    near = difflib.get_close_matches(name, DETECTORS, n=3, cutoff=0.4)
+    hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(DETECTORS)}"
+    raise ParameterError(f"unknown detector {name!r} ({hint})")
+
+
+def make_bank(
+    name: str,
+    parameters: Mapping[str, Any],
+    channels: Sequence[int],
+    resolutions: Sequence[float] | None = None,
+) -> Bank:
+    """A fresh bank of the named detector; ParameterError when a parameter is unknown or out of range.
+
+    >>> make_bank("limit", {"high": 60}, [1, 2]).channels
+    (1, 2)
+    """
+    entry = entry_of(name)
+    bank: Bank = entry.bank(parse(entry.parameters, name, parameters), channels, resolutions)
+    return bank
