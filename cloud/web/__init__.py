@@ -1,1 +1,1 @@
-"""HTTP API, event stream and console."""
+"""Pages and the HTTP API; `lastmile-cloud web`."""

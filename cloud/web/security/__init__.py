@@ -1,0 +1,1 @@
+"""Who asks, and whether they may: sessions, tokens, permissions, Origin, headers, back-off."""
