@@ -1,0 +1,1 @@
+"""Pages for people: queue, incident, work and fleet, in Chinese and English, over the JSON API."""

@@ -1,0 +1,12 @@
+// The texts this page's modules need, given by the server in the reader's language.
+const texts = JSON.parse(document.body.dataset.words || "{}");
+export const language = document.documentElement.lang;
+
+// The text for `key` with its {placeholders} filled; the singular where n is 1. An unknown key is shown as it is.
+export function say(key, values = {}) {
+  const found = texts[key] ?? (values.n === 1 && texts[`${key}.one`]) ?? texts[`${key}.other`];
+  const text = found || texts[`${key}.other`] || key;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole));
+}
+
+export const knows = (key) => key in texts;
