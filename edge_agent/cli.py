@@ -1,0 +1,250 @@
+"""lastmile-edge: init, enroll, check, import, run, status, outbox."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from edge_agent.settings import Settings, load_settings, locate_device_fault, locate_monitor_fault
+from edge_agent.state import StateFolder
+from models.errors import ConfigurationError, LastmileError
+
+log = logging.getLogger("edge_agent")
+_TEMPLATE = Path(__file__).with_name("gateway.toml")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; exit code 0, 1 (failed), 2 (wrong use) or 78 (configuration)."""
+    chosen = _parser().parse_args(arguments)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if chosen.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    command: Callable[[argparse.Namespace, StateFolder], int] = chosen.command
+    try:
+        return command(chosen, StateFolder(chosen.state))
+    except ConfigurationError as wrong:
+        _complain(chosen, "configuration", str(wrong), wrong)
+        return wrong.exit_code
+    except LastmileError as wrong:
+        _complain(chosen, "failed", str(wrong))
+        return 1
+    except OSError as wrong:
+        _complain(chosen, "failed", str(wrong))
+        return 1
+    except KeyboardInterrupt:
+        return 1
+
+
+def init(chosen: argparse.Namespace, state: StateFolder) -> int:
+    """Write a commented gateway.toml."""
+    state.make()
+    if state.settings.exists():
+        _say(chosen, {"written": False, "file": str(state.settings)}, f"{state.settings} is there already")
+        return 0
+    state.settings.write_text(_TEMPLATE.read_text(encoding="utf-8"), encoding="utf-8")
+    state.settings.chmod(0o600)
+    _say(
+        chosen, {"written": True, "file": str(state.settings)}, f"wrote {state.settings}; edit it, then enrol"
+    )
+    return 0
+
+
+def enroll(chosen: argparse.Namespace, state: StateFolder) -> int:
+    """Trade a one-time code for this gateway's certificate."""
+    from edge_agent.enrolment import enroll as trade
+
+    settings = load_settings(state.settings)
+    cloud = chosen.cloud or settings.uplink.cloud
+    if not cloud:
+        raise ConfigurationError("no cloud to enrol with", key="--cloud", expected="https://host[:port]")
+    enrolled = trade(state, cloud=cloud, code=chosen.code, gateway=settings.gateway.id)
+    _say(
+        chosen,
+        {"gateway": enrolled.gateway, "broker": {"host": enrolled.host, "port": enrolled.port}},
+        f"enrolled as {enrolled.gateway}; broker {enrolled.host}:{enrolled.port}",
+    )
+    return 0
+
+
+def check(chosen: argparse.Namespace, state: StateFolder) -> int:
+    """Validate gateway.toml: file, drivers, detectors."""
+    settings = _checked(state)
+    channels = sum(len(device.channels) for device in settings.devices)
+    _say(
+        chosen,
+        {
+            "ok": True,
+            "devices": len(settings.devices),
+            "channels": channels,
+            "monitors": len(settings.monitors),
+        },
+        f"{state.settings}: {len(settings.devices)} devices, {channels} channels, {len(settings.monitors)} monitors",
+    )
+    return 0
+
+
+def run(chosen: argparse.Namespace, state: StateFolder) -> int:
+    """Read, judge, store, publish, obey, until SIGTERM or Ctrl-C."""
+    from edge_agent.app import Agent
+    from models.clock import SystemClock
+
+    settings = load_settings(state.settings)
+    with state.lock():
+        agent = Agent(state, settings, SystemClock())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: agent.stop())
+        agent.run()
+    return 0
+
+
+def import_file(chosen: argparse.Namespace, state: StateFolder) -> int:
+    """Teach the monitors from a CSV of history; nothing is raised."""
+    from edge_agent.history import import_history
+    from edge_agent.pipeline import Pipeline
+    from models.clock import SystemClock
+
+    settings = load_settings(state.settings)
+    with state.lock():
+        pipeline = Pipeline.open(state, settings, SystemClock(), teaches_only=True)
+        try:
+            done = import_history(pipeline, chosen.file, _progress())
+            pipeline.judge.stop()
+        finally:
+            pipeline.close()
+    print(file=sys.stderr)
+    _say(
+        chosen,
+        {"rows": done.rows, "readings": done.readings, "skipped_rows": done.skipped_rows},
+        f"imported {done.readings} readings from {done.rows} rows ({done.skipped_rows} were imported before)",
+    )
+    return 0
+
+
+def status(chosen: argparse.Namespace, state: StateFolder) -> int:
+    """What the running agent last said of itself."""
+    try:
+        told = json.loads(state.status.read_text())
+    except FileNotFoundError:
+        _complain(chosen, "failed", f"{state.status} is not there: has the agent run?")
+        return 1
+    lines = [
+        f"{told['gateway']}: {told['phase']}, configuration {told['config_version']}, {told['memory_mb']} MB"
+    ]
+    lines += [f"uplink: {'connected' if told['uplink']['is_connected'] else told['uplink']['problem']}"]
+    lines += [
+        f"device {device['name']}: {'up' if device['is_up'] else device['problem']}, {device['readings']} readings"
+        for device in told["devices"]
+    ]
+    lines += [f"outbox: {told['outbox']['urgent_rows']} urgent, {told['outbox']['bulk_rows']} bulk waiting"]
+    _say(chosen, told, "\n".join(lines))
+    return 0
+
+
+def outbox(chosen: argparse.Namespace, state: StateFolder) -> int:
+    """Rows waiting for a receipt, read beside a running agent."""
+    from edge_agent.outbox.inspect import outbox_figures
+
+    told = outbox_figures(state.outbox)
+    _say(chosen, told, "\n".join(f"{key}: {value}" for key, value in told.items()))
+    return 0
+
+
+def _checked(state: StateFolder) -> Settings:
+    """Settings whose drivers and detectors were tried; ConfigurationError names the line."""
+    from edge_agent.channels import entries_of
+    from edge_agent.drivers.table import make_driver
+    from edge_agent.judge.seats import make_seats
+    from models.clock import SystemClock
+
+    settings = load_settings(state.settings)
+    for index, device in enumerate(settings.devices):
+        try:
+            make_driver(device, SystemClock())
+        except ConfigurationError as wrong:
+            raise _placed(wrong, *locate_device_fault(state.settings, index, _path_of(wrong.key))) from wrong
+    entries = entries_of(settings.document())
+    channels = {e.name: e.model_copy(update={"number": n}) for n, e in enumerate(entries, 1)}
+    for index, monitor in enumerate(settings.monitors):
+        try:
+            make_seats([monitor], channels, gateway=settings.gateway.id, config_version=0, code_version="")
+        except LastmileError as wrong:
+            raise _placed(wrong, *locate_monitor_fault(state.settings, index, ("parameters",))) from wrong
+    return settings
+
+
+def _placed(wrong: LastmileError, file: str, line: int) -> ConfigurationError:
+    key, expected = getattr(wrong, "key", ""), getattr(wrong, "expected", "")
+    said = wrong.args[0] if wrong.args else ""
+    said = said.removeprefix(f"{key}: ").removesuffix(f" (expected {expected})")
+    return ConfigurationError(said, file=file, line=line, key=key, expected=expected)
+
+
+def _path_of(key: str) -> tuple[str | int, ...]:
+    """`channels[2].source.register` as a path."""
+    parts = key.replace("[", ".").replace("]", "").split(".")
+    return tuple(int(part) if part.isdigit() else part for part in parts if part)
+
+
+def _progress() -> Callable[[int, int], None]:
+    """Says each ten thousand rows how far it is."""
+    said = 0
+
+    def say(rows: int, readings: int) -> None:
+        nonlocal said
+        if rows - said >= 10_000:
+            said = rows
+            print(f"\r{rows} rows, {readings} readings", end="", file=sys.stderr, flush=True)
+
+    return say
+
+
+def _say(chosen: argparse.Namespace, told: object, words: str) -> None:
+    print(json.dumps(told) if chosen.json else words)
+
+
+def _complain(
+    chosen: argparse.Namespace, code: str, message: str, wrong: ConfigurationError | None = None
+) -> None:
+    print(f"lastmile-edge: {message}", file=sys.stderr)
+    if chosen.json:
+        told: dict[str, object] = {"code": code, "message": message}
+        if wrong is not None:
+            told |= {"file": wrong.file, "line": wrong.line, "key": wrong.key, "expected": wrong.expected}
+        print(json.dumps({"error": told}))
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--state", type=Path, default=Path("/var/lib/lastmile-edge"), help="the state folder")
+    common.add_argument("--json", action="store_true", help="answer in JSON on standard output")
+    common.add_argument("--verbose", action="store_true", help="log more")
+    parser = argparse.ArgumentParser(prog="lastmile-edge", description="The program on a gateway.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Callable[..., int]) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, parents=[common], help=command.__doc__, description=command.__doc__)
+        made.set_defaults(command=command)
+        return made
+
+    add("init", init)
+    enrolling = add("enroll", enroll)
+    enrolling.add_argument("--cloud", help="https://host[:port]; default: [uplink] cloud")
+    enrolling.add_argument("--code", required=True, help="the one-time code")
+    add("check", check)
+    importing = add("import", import_file)
+    importing.add_argument("file", type=Path)
+    add("run", run)
+    add("status", status)
+    add("outbox", outbox)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

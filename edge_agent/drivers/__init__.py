@@ -1,0 +1,1 @@
+"""What speaks to devices: one file a driver, one line in `table.py`."""

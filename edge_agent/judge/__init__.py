@@ -1,0 +1,1 @@
+"""Monitors over the spool: alerts, their evidence, and snapshots that survive a restart."""

@@ -1,0 +1,295 @@
+"""Monitors over the spool: read a block, judge it, raise what there is to raise."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from edge_agent.judge.evidence import make_evidence
+from edge_agent.judge.seats import Seat, carry_over
+from edge_agent.judge.snapshots import MonitorState, Snapshot, SnapshotStore
+from edge_agent.outbox.record import SpoolRecord
+from edge_agent.outbox.spool import Spool
+from models.alert import Alert, AlertState
+from models.clock import EARLIEST_NS, SECOND_NS, Clock
+from models.monitor import NO_EVENT_TIME
+from models.readings import Floats, ReadingBlock
+from models.replay import drive
+
+log = logging.getLogger(__name__)
+ROLL_S = 30.0
+EVIDENCE_AFTER_S = 5.0
+# In silence event time is wall time less this, so that readings still on their way are not overtaken.
+SILENCE_LAG_NS = 2 * SECOND_NS
+# After a start devices have this long before their silence counts.
+FIRST_READING_NS = 10 * SECOND_NS
+_WAITING_EVIDENCE = 100
+
+
+class AlertSink(Protocol):
+    """Where alerts go. The outbox is one."""
+
+    def raise_alert(self, alert: Alert) -> bool:
+        """Store durably; False when this state of this alert is stored already."""
+        ...
+
+    def put_evidence(self, alert_id: str, body: bytes) -> bool:
+        """Store evidence; False when it is there or cannot be kept."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    """Evidence that is to follow when some more readings have come."""
+
+    alert: Alert
+    seat: Seat
+    since: Snapshot
+    due_ns: int
+
+
+class Judge:
+    """One thread walks the spool; `step` does the same by hand (imports, stories).
+
+    Two rolling snapshots are kept, half a minute apart; the older one is where evidence begins, and what is
+    saved is where a restart goes on. Alerts judged again after a restart have the ids they had.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        sink: AlertSink,
+        store: SnapshotStore,
+        clock: Clock,
+        *,
+        resolution: Callable[[], Floats],
+        teaches_only: bool = False,
+    ) -> None:
+        self._spool, self._sink, self._store, self._clock = spool, sink, store, clock
+        self._resolution, self._teaches_only = resolution, teaches_only
+        self._seats: list[Seat] = []
+        self._exempt: frozenset[str] = frozenset()
+        self._lock = threading.RLock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._owed: list[_Owed] = []
+        self._rolls: list[Snapshot] = []
+        self._rolled_ns = clock.monotonic_ns()
+        self._boot = ""
+        self._live_from = spool.end
+        self._is_live = False
+        self._started_ns = clock.monotonic_ns()
+        self.position = spool.start
+        self.event_time = 0
+        self.judged = 0
+        self.first_judged_at = 0
+        self.alerts = 0
+        self.failed: list[str] = []
+
+    # ---- what is in force
+
+    def begin(self, seats: Sequence[Seat], exempt: frozenset[str]) -> None:
+        """Start from the saved snapshot, or fresh at the beginning of the spool."""
+        saved = self._store.load()
+        self._seats, self._exempt = list(seats), exempt
+        if saved is not None:
+            learned = {m.name: (m.configuration, m.state) for m in saved.monitors}
+            fresh = carry_over(self._seats, learned)
+            self.position = max(saved.position, self._spool.start)
+            self.event_time = saved.time
+            if fresh:
+                log.info("judge: starting fresh: %s", ", ".join(fresh))
+        self._roll(save=False)
+
+    def change(self, seats: Sequence[Seat], exempt: frozenset[str]) -> list[str]:
+        """Put other monitors in force between two blocks; those unchanged keep what they learned."""
+        with self._lock:
+            learned = {s.config.name: (s.configuration, s.monitor.snapshot()) for s in self._seats}
+            fresh = carry_over(seats, learned)
+            self._seats, self._exempt = list(seats), exempt
+            self._rolls.clear()
+            self._roll(save=True)
+        return fresh
+
+    @property
+    def needed_from(self) -> int:
+        """The spool is still needed from here on: for evidence, and to judge again after a crash."""
+        with self._lock:
+            return min((roll.position for roll in self._rolls), default=self.position)
+
+    # ---- running
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="judge", daemon=True)
+        self._thread.start()
+
+    def stop(self, limit_s: float = 5.0) -> None:
+        """Judge what is there, save what was learned, and end."""
+        self._stop.set()
+        self._spool.wake()
+        if self._thread is not None:
+            self._thread.join(limit_s)
+        with self._lock:
+            self.step()
+            self._send_evidence(all_of_it=True)
+            self._rolls.clear()
+            self._roll(save=True)
+
+    def step(self) -> bool:
+        """Judge the next stretch of the spool; False when there was nothing."""
+        with self._lock:
+            records, position = self._spool.read(self.position)
+            for record in records:
+                self._judge(record)
+            self.position = max(position, self.position)
+            self._roll_when_due()
+            self._send_evidence()
+            return bool(records)
+
+    def silence(self) -> None:
+        """Nothing came: let event time go on by itself, on whole seconds."""
+        wall = self._clock.wall_ns()
+        until = (wall - SILENCE_LAG_NS) // SECOND_NS * SECOND_NS
+        if wall < EARLIEST_NS or until <= self.event_time:
+            return
+        with self._lock:
+            if not self._is_live:
+                if self._clock.monotonic_ns() - self._started_ns < FIRST_READING_NS:
+                    return
+                self._leave_out_outage(until)
+            self.event_time = until
+            for seat in self._seats:
+                if seat.config.name not in self._exempt:
+                    self._raise(seat.monitor.advance(until))
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                if not self.step():
+                    self._spool.wait(self.position, 0.5)
+                    if self._spool.end <= self.position:
+                        self.silence()
+                        self._send_evidence()
+            except Exception:  # must not end all judging unseen
+                log.exception("judge: failed near position %d; going on", self.position)
+                self._stop.wait(1.0)
+
+    def _judge(self, record: SpoolRecord) -> None:
+        if record.block.boot != self._boot:
+            if self._boot:
+                self._rolls.clear()
+            self._boot = record.block.boot
+        if not self._rolls:
+            self.position = record.position
+            self._roll(save=False)
+        if not self._is_live and record.position >= self._live_from:
+            self._leave_out_outage(_event_time(record.block))
+        alerts = [alert for seat in self._seats for alert in self._observe(seat, record)]
+        self.position = record.end
+        self.judged += len(record.block)
+        self.event_time = max(self.event_time, _event_time(record.block))
+        if not self.first_judged_at:
+            self.first_judged_at = self._clock.wall_ns()
+            log.info("judge: first reading judged")
+        self._raise(alerts)
+
+    def _leave_out_outage(self, until: int) -> None:
+        """Nothing was sampled while this program was down: that time is no silence of the sensors."""
+        if not until:
+            return
+        self._is_live = True
+        gap = (until - self.event_time) // SECOND_NS * SECOND_NS
+        if self.event_time and gap > SILENCE_LAG_NS:
+            for seat in self._seats:
+                if seat.config.name not in self._exempt:
+                    seat.monitor.shift(gap)
+
+    def _observe(self, seat: Seat, record: SpoolRecord) -> list[Alert]:
+        """One monitor over one block. A monitor that fails is out of force until the next document or start:
+        the others go on judging."""
+        try:
+            return drive([seat.monitor], record.block)
+        except Exception:
+            log.exception(
+                "monitor %s failed at index %d and is out", seat.config.name, record.block.first_index
+            )
+            self._seats = [other for other in self._seats if other is not seat]
+            self.failed.append(seat.config.name)
+            return []
+
+    def _raise(self, alerts: Sequence[Alert]) -> None:
+        if self._teaches_only:
+            return
+        for alert in alerts:
+            if not self._sink.raise_alert(alert):
+                continue
+            self.alerts += 1
+            log.info(
+                "alert %s: %s on %s, %s",
+                alert.state.value,
+                alert.monitor,
+                alert.channel,
+                alert.severity.value,
+            )
+            if alert.state is AlertState.FIRING:
+                self._owe(alert)
+
+    def _owe(self, alert: Alert) -> None:
+        seat = next((s for s in self._seats if s.config.name == alert.monitor), None)
+        if seat is None or not self._rolls or len(self._owed) >= _WAITING_EVIDENCE:
+            return
+        due = self._clock.monotonic_ns() + round(EVIDENCE_AFTER_S * SECOND_NS)
+        self._owed.append(_Owed(alert, seat, self._rolls[0], due))
+
+    def _send_evidence(self, *, all_of_it: bool = False) -> None:
+        now = self._clock.monotonic_ns()
+        with self._lock:
+            due = [owed for owed in self._owed if all_of_it or owed.due_ns <= now]
+            self._owed = [owed for owed in self._owed if owed not in due]
+            for owed in due:
+                state = owed.since.of(owed.seat.config.name)
+                if state is None:
+                    continue
+                blocks = [record.block for record in self._records(owed.since.position)]
+                body = make_evidence(
+                    owed.alert, owed.seat.config, owed.seat.channels, state.state, blocks, self._resolution()
+                )
+                if body is None or not self._sink.put_evidence(owed.alert.id, body):
+                    log.warning("alert %s: no evidence kept", owed.alert.id)
+
+    def _records(self, position: int) -> list[SpoolRecord]:
+        """What was judged from `position` on."""
+        found: list[SpoolRecord] = []
+        while position < self.position:
+            records, position = self._spool.read(position)
+            if not records:
+                break
+            found.extend(record for record in records if record.end <= self.position)
+        return found
+
+    # ---- snapshots
+
+    def _roll_when_due(self) -> None:
+        late = self._clock.monotonic_ns() - self._rolled_ns >= ROLL_S * SECOND_NS
+        if late or self.position - self._rolls[-1].position > self._spool.max_bytes // 8:
+            self._roll(save=True)
+
+    def _roll(self, *, save: bool) -> None:
+        """Take a snapshot of all monitors; keep the last two, the older of which is saved."""
+        states = tuple(
+            MonitorState(seat.config.name, seat.configuration, seat.monitor.snapshot())
+            for seat in self._seats
+        )
+        self._rolls = [*self._rolls[-1:], Snapshot(self.position, self.event_time, states)]
+        self._rolled_ns = self._clock.monotonic_ns()
+        if save:
+            self._store.save(self._rolls[-1])
+
+
+def _event_time(block: ReadingBlock) -> int:
+    """The latest believed time in a block; 0 when there is none."""
+    believed = block.time[(block.quality & NO_EVENT_TIME) == 0]
+    return int(believed.max()) if len(believed) else 0

@@ -1,0 +1,1 @@
+"""What must not be lost: the spool of readings and the queue of messages."""

@@ -1,0 +1,484 @@
+"""The durable queue: what the cloud must store once, with identity and bytes fixed at the first commit.
+
+Two streams, each with its own sequence. Rows leave on a receipt. When the file is full the oldest
+telemetry goes first, with a gap record; alerts never go.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from edge_agent.outbox import schema
+from models.alert import Alert
+from models.identity import MessageIdentity, Stream
+from models.wire.envelope import Kind, seal
+from models.wire.messages import ChannelEntry, GapRecord, Receipt
+
+log = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+_RESERVE = 0.1  # of the file is kept for the urgent stream
+_EVIDENCE_SHARE = 0.5  # of the file; beyond it evidence is left out, alerts are not
+_DROP_AT_ONCE = 64
+_RAISED_KEPT = 10_000
+_TABLE = {Stream.URGENT: "urgent", Stream.BULK: "bulk"}
+
+
+@dataclass(frozen=True, slots=True)
+class BulkPart:
+    """One message of the bulk stream before it has a number."""
+
+    kind: Kind
+    body: bytes
+    readings: int = 0
+    from_at: int = 0
+    to_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolMark:
+    """How far the spool has been cut into messages, and what that means for going on."""
+
+    position: int
+    boot: str
+    next_index: int
+    cursors: Mapping[str, str]
+    last_time: int = 0
+
+
+class Outbox:
+    """SQLite with one writer lock; any thread may call anything.
+
+    `new_epoch` names a new life of the queue: a number that never came before. `now` is wall time in ns.
+    A file found damaged is set aside, whenever that is noticed, and a new epoch begins.
+    """
+
+    def __init__(
+        self, path: Path, gateway: str, *, max_mb: int, new_epoch: Callable[[], int], now: Callable[[], int]
+    ) -> None:
+        self._path, self._gateway, self._max_mb = path, gateway, max_mb
+        self._new_epoch, self._now = new_epoch, now
+        self._lock = threading.RLock()
+        self._listeners: list[Callable[[Stream], None]] = []
+        self._damaged: str = ""
+        self._database = self._open()
+        self._begin_life()
+
+    # ---- what it knows
+
+    @property
+    def epoch(self) -> int:
+        return self._epoch
+
+    def assigned(self, stream: Stream) -> int:
+        """Highest number given in this epoch."""
+        return self._assigned[stream]
+
+    def mark(self) -> SpoolMark:
+        """How far the spool was cut, as of the last commit."""
+        with self._lock:
+            meta = dict(self._database.execute("SELECT key, value FROM meta"))
+            cursors = dict(self._database.execute("SELECT device, value FROM cursor"))
+        return SpoolMark(
+            int(meta.get("position", 0)),
+            meta.get("boot", ""),
+            int(meta.get("next_index", 0)),
+            cursors,
+            int(meta.get("last_time", 0)),
+        )
+
+    def counts(self) -> dict[str, int]:
+        """Figures for status: rows, bytes, numbers."""
+        with self._lock:
+            one = self._database.execute
+            urgent, bulk = (one(f"SELECT count(*) FROM {t}").fetchone()[0] for t in ("urgent", "bulk"))
+            readings = one("SELECT coalesce(sum(readings), 0) FROM bulk").fetchone()[0]
+            free, bound = schema.free_bytes(self._database)
+        return {
+            "epoch": self._epoch,
+            "urgent_rows": urgent,
+            "bulk_rows": bulk,
+            "bulk_readings": readings,
+            "urgent_assigned": self._assigned[Stream.URGENT],
+            "bulk_assigned": self._assigned[Stream.BULK],
+            "dropped_messages": self._dropped,
+            "used_bytes": bound - free,
+            "bound_bytes": bound,
+        }
+
+    def backlog(self) -> int:
+        """How many messages wait for a receipt."""
+        with self._lock:
+            one = self._database.execute
+            return sum(one(f"SELECT count(*) FROM {t}").fetchone()[0] for t in ("urgent", "bulk"))
+
+    def messages(self, stream: Stream, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Number and exact bytes of waiting messages above `after`, lowest first."""
+        query = f"SELECT sequence, raw FROM {_TABLE[stream]} WHERE sequence > ? ORDER BY sequence LIMIT ?"
+        return self._run(lambda db: db.execute(query, (after, limit)).fetchall(), writes=False)
+
+    def message(self, stream: Stream, sequence: int) -> bytes | None:
+        """Exact bytes of one waiting message; None when it needs no sending any more."""
+        query = f"SELECT raw FROM {_TABLE[stream]} WHERE sequence = ?"
+        row = self._run(lambda db: db.execute(query, (sequence,)).fetchone(), writes=False)
+        return row[0] if row else None
+
+    def listen(self, listener: Callable[[Stream], None]) -> None:
+        """Call `listener` after each commit that added messages."""
+        self._listeners.append(listener)
+
+    # ---- channels
+
+    def number_channels(self, entries: Sequence[ChannelEntry]) -> dict[str, ChannelEntry]:
+        """Entries with the numbers they have or now get; a number means one name for ever.
+
+        A number already in an entry (above 0) is kept if it is free: how numbers outlive a lost outbox.
+        """
+        return self._run(lambda db: _number(db, entries))
+
+    def channels(self) -> list[ChannelEntry]:
+        """Every channel that ever had a number."""
+        rows = self._run(lambda db: db.execute("SELECT entry FROM channel ORDER BY number").fetchall())
+        return [ChannelEntry.model_validate_json(row[0]) for row in rows]
+
+    # ---- what goes in
+
+    def put_bulk(self, parts: Sequence[BulkPart], mark: SpoolMark | None = None) -> None:
+        """Number, seal and store messages and, in the same transaction, how far the spool was cut."""
+        self._run(lambda db: self._put_bulk(db, parts, mark))
+        if parts:
+            self._tell(Stream.BULK)
+
+    def put_urgent(self, kind: Kind, body: bytes) -> int:
+        """Number, seal and store one urgent message; its number."""
+        number = self._run(lambda db: self._insert_urgent(db, kind, body))
+        self._tell(Stream.URGENT)
+        return number
+
+    def raise_alert(self, alert: Alert) -> bool:
+        """Store an alert unless this state of it was stored before; whether it was new."""
+        is_new = self._run(lambda db: self._raise(db, alert))
+        if is_new:
+            self._tell(Stream.URGENT)
+        return is_new
+
+    def put_evidence(self, alert_id: str, body: bytes) -> bool:
+        """Store an alert's evidence once; False when it is there already or the file is too full for it."""
+        is_new = self._run(lambda db: self._put_evidence(db, alert_id, body))
+        if is_new:
+            self._tell(Stream.URGENT)
+        return is_new
+
+    # ---- what goes out
+
+    def receive(self, receipt: Receipt) -> int:
+        """Forget what the cloud has; how many rows that freed.
+
+        A receipt of another epoch says nothing of ours. One above what we ever assigned means that our file
+        is older than the cloud's knowledge (a restored image): a new epoch begins.
+        """
+        if receipt.epoch != self._epoch:
+            return 0
+        highest = max((receipt.through, *receipt.beyond, *receipt.quarantined))
+        if highest > self._assigned[receipt.stream]:
+            log.error("outbox: the cloud has seen %d of a stream that ends at %d here; a new epoch begins",
+                      highest, self._assigned[receipt.stream])  # fmt: skip
+            self._run(self._renew_epoch)
+            self._tell(Stream.URGENT)
+            return 0
+        return self._run(lambda db: self._forget(db, receipt))
+
+    def close(self) -> None:
+        with self._lock:
+            self._database.close()
+
+    # ---- inside
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return schema.open_database(self._path, self._max_mb)
+        except sqlite3.DatabaseError as wrong:
+            if not schema.is_damage(wrong):
+                raise
+            self._set_aside(wrong)
+            return schema.open_database(self._path, self._max_mb)
+
+    def _set_aside(self, wrong: sqlite3.Error) -> None:
+        self._damaged = str(wrong)
+        kept = schema.set_aside(self._path, str(self._now()))
+        log.error("outbox: damaged (%s), set aside as %s; a new epoch begins", wrong, kept.name)
+
+    def _begin_life(self) -> None:
+        try:
+            self._read_life()
+        except sqlite3.DatabaseError as wrong:
+            if not schema.is_damage(wrong):
+                raise
+            self._database.close()
+            self._set_aside(wrong)
+            self._database = schema.open_database(self._path, self._max_mb)
+            self._read_life()
+        if self._damaged:
+            self._note_damage()
+
+    def _read_life(self) -> None:
+        self._dropped = 0
+        with self._lock:
+            meta = dict(self._database.execute("SELECT key, value FROM meta"))
+            if "epoch" not in meta:
+                meta["epoch"] = str(self._new_epoch())
+                self._database.execute("INSERT INTO meta VALUES ('epoch', ?)", (meta["epoch"],))
+            self._epoch = int(meta["epoch"])
+            self._assigned = {s: int(meta.get(f"assigned_{_TABLE[s]}", 0)) for s in Stream}
+            self._dropped = int(meta.get("dropped", 0))
+
+    def _note_damage(self) -> None:
+        """Tell the cloud that an unknown number of messages went with the damaged file."""
+        now = self._now()
+        record = GapRecord(
+            first_sequence=0, last_sequence=0, messages=0, readings=0, from_at=now, to_at=now,
+            reason="outbox_damaged",
+        )  # fmt: skip
+        self._damaged = ""
+        self._run(lambda db: self._insert_urgent(db, Kind.GAP, record.model_dump_json().encode()))
+
+    def _run(self, work: Callable[[sqlite3.Connection], Answer], *, writes: bool = True) -> Answer:
+        """`work` in one transaction. Full: the oldest telemetry goes and it is tried again. Damaged: set
+        aside, and tried again in the new file."""
+        with self._lock:
+            for attempt in range(12):
+                try:
+                    return self._once(work, writes)
+                except sqlite3.DatabaseError as wrong:
+                    if schema.is_full(wrong) and writes and attempt < 10:
+                        self._once(lambda db: self._drop_oldest(db, "outbox_full"), True)
+                    elif schema.is_damage(wrong) and attempt < 11:
+                        self._start_over(wrong)
+                    else:
+                        raise
+        raise AssertionError("not reached")
+
+    def _once(self, work: Callable[[sqlite3.Connection], Answer], writes: bool) -> Answer:
+        assigned, dropped = dict(self._assigned), self._dropped
+        self._database.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+        try:
+            answer = work(self._database)
+            self._database.execute("COMMIT")
+        except BaseException:
+            self._assigned, self._dropped = assigned, dropped
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
+        return answer
+
+    def _start_over(self, wrong: sqlite3.Error) -> None:
+        """A new file that knows how far the spool was cut and what channels are called, if that can be read."""
+        try:
+            mark: SpoolMark | None = self.mark()
+            entries = self.channels_unchecked()
+        except sqlite3.DatabaseError:
+            mark, entries = None, []
+        self._database.close()
+        self._set_aside(wrong)
+        self._database = schema.open_database(self._path, self._max_mb)
+        self._read_life()
+        self._damaged = ""
+        if mark is not None:
+            self._database.execute("BEGIN IMMEDIATE")
+            _store_mark(self._database, mark)
+            _number(self._database, entries)
+            self._database.execute("COMMIT")
+        self._note_damage()
+
+    def channels_unchecked(self) -> list[ChannelEntry]:
+        """As `channels`, outside a transaction; sqlite3.DatabaseError when the file is damaged there."""
+        rows = self._database.execute("SELECT entry FROM channel ORDER BY number").fetchall()
+        return [ChannelEntry.model_validate_json(row[0]) for row in rows]
+
+    def _tell(self, stream: Stream) -> None:
+        for listener in self._listeners:
+            listener(stream)
+
+    def _next(self, db: sqlite3.Connection, stream: Stream) -> int:
+        self._assigned[stream] += 1
+        _set(db, f"assigned_{_TABLE[stream]}", self._assigned[stream])
+        return self._assigned[stream]
+
+    def _seal(self, stream: Stream, number: int, kind: Kind, body: bytes) -> bytes:
+        return seal(MessageIdentity(self._gateway, self._epoch, stream, number), kind, self._now(), body)
+
+    def _put_bulk(self, db: sqlite3.Connection, parts: Sequence[BulkPart], mark: SpoolMark | None) -> None:
+        needed = sum(len(part.body) + 200 for part in parts)
+        self._make_room(db, needed)
+        for part in parts:
+            number = self._next(db, Stream.BULK)
+            raw = self._seal(Stream.BULK, number, part.kind, part.body)
+            db.execute(
+                "INSERT INTO bulk VALUES (?, ?, ?, ?, ?, ?)",
+                (number, int(part.kind), raw, part.readings, part.from_at, part.to_at),
+            )
+        if mark is not None:
+            _store_mark(db, mark)
+
+    def _insert_urgent(self, db: sqlite3.Connection, kind: Kind, body: bytes) -> int:
+        number = self._next(db, Stream.URGENT)
+        raw = self._seal(Stream.URGENT, number, kind, body)
+        db.execute("INSERT INTO urgent VALUES (?, ?, ?)", (number, int(kind), raw))
+        return number
+
+    def _raise(self, db: sqlite3.Connection, alert: Alert) -> bool:
+        if not _first_time(db, alert.id, alert.state.value):
+            return False
+        self._insert_urgent(db, Kind.ALERT, alert.model_dump_json().encode())
+        return True
+
+    def _put_evidence(self, db: sqlite3.Connection, alert_id: str, body: bytes) -> bool:
+        free, bound = schema.free_bytes(db)
+        urgent = db.execute("SELECT coalesce(sum(length(raw)), 0) FROM urgent").fetchone()[0]
+        if urgent + len(body) > bound * _EVIDENCE_SHARE or not _first_time(db, alert_id, "evidence"):
+            return False
+        self._insert_urgent(db, Kind.EVIDENCE, body)
+        return True
+
+    def _make_room(self, db: sqlite3.Connection, needed: int) -> None:
+        """Keep a reserve free for the urgent stream."""
+        while True:
+            free, bound = schema.free_bytes(db)
+            if free >= needed + bound * _RESERVE or not self._drop_oldest(db, "outbox_full"):
+                return
+
+    def _drop_oldest(self, db: sqlite3.Connection, reason: str) -> bool:
+        """Drop some of the oldest telemetry and say so in the urgent stream; False when there is none."""
+        rows = db.execute(
+            "SELECT sequence, readings, from_at, to_at FROM bulk ORDER BY sequence LIMIT ?", (_DROP_AT_ONCE,)
+        ).fetchall()
+        if not rows:
+            return False
+        first, last = rows[0][0], rows[-1][0]
+        db.execute("DELETE FROM bulk WHERE sequence <= ?", (last,))
+        timed = [row for row in rows if row[1]] or rows
+        record = GapRecord(
+            first_sequence=first,
+            last_sequence=last,
+            messages=len(rows),
+            readings=sum(row[1] for row in rows),
+            from_at=min(row[2] for row in timed),
+            to_at=max(row[3] for row in timed),
+            reason=reason,
+        )
+        self._insert_urgent(db, Kind.GAP, record.model_dump_json().encode())
+        self._dropped += len(rows)
+        _set(db, "dropped", self._dropped)
+        if not db.execute("SELECT 1 FROM meta WHERE key = 'table_sent'").fetchone():
+            return True
+        # A dropped table of channels must be sent again before numbers are used.
+        db.execute("DELETE FROM meta WHERE key = 'table_sent'")
+        return True
+
+    def table_is_sent(self, digest: str) -> bool:
+        """Whether the table of channels with this digest is in the stream already."""
+        row = self._run(lambda db: db.execute("SELECT value FROM meta WHERE key = 'table_sent'").fetchone())
+        return row is not None and row[0] == digest
+
+    def put_table(self, body: bytes, digest: str) -> None:
+        """Put the table of channels into the bulk stream."""
+
+        def work(db: sqlite3.Connection) -> None:
+            self._put_bulk(db, [BulkPart(Kind.CHANNELS, body)], None)
+            _set(db, "table_sent", digest)
+
+        self._run(work)
+        self._tell(Stream.BULK)
+
+    def _forget(self, db: sqlite3.Connection, receipt: Receipt) -> int:
+        table = _TABLE[receipt.stream]
+        freed = db.execute(f"DELETE FROM {table} WHERE sequence <= ?", (receipt.through,)).rowcount
+        named = [(number,) for number in {*receipt.beyond, *receipt.quarantined}]
+        if named:
+            freed += db.executemany(f"DELETE FROM {table} WHERE sequence = ?", named).rowcount
+        return freed
+
+    def _renew_epoch(self, db: sqlite3.Connection) -> None:
+        """Give every waiting message a new identity, in the order they were made."""
+        self._epoch = self._new_epoch()
+        _set(db, "epoch", self._epoch)
+        db.execute("DELETE FROM meta WHERE key = 'table_sent'")
+        for stream in Stream:
+            table = _TABLE[stream]
+            old = [row[0] for row in db.execute(f"SELECT sequence FROM {table} ORDER BY sequence")]
+            self._assigned[stream] = 0
+            _set(db, f"assigned_{table}", 0)
+            # New numbers never exceed old ones, and go upwards: no number is taken twice on the way.
+            for sequence in old:
+                kind, raw = db.execute(
+                    f"SELECT kind, raw FROM {table} WHERE sequence = ?", (sequence,)
+                ).fetchone()
+                body = raw[_body_start(raw) :]
+                number = self._next(db, stream)
+                fresh = self._seal(stream, number, Kind(kind), body)
+                db.execute(
+                    f"UPDATE {table} SET sequence = ?, raw = ? WHERE sequence = ?", (number, fresh, sequence)
+                )
+
+
+def _body_start(raw: bytes) -> int:
+    return 48 + raw[5]
+
+
+def _set(db: sqlite3.Connection, key: str, value: object) -> None:
+    db.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+               (key, str(value)))  # fmt: skip
+
+
+def _store_mark(db: sqlite3.Connection, mark: SpoolMark) -> None:
+    for key in ("position", "boot", "next_index", "last_time"):
+        _set(db, key, getattr(mark, key))
+    db.executemany(
+        "INSERT INTO cursor VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET value = excluded.value",
+        list(mark.cursors.items()),
+    )
+
+
+def _first_time(db: sqlite3.Connection, alert_id: str, state: str) -> bool:
+    """Remember that this state of an alert was stored; False when it was before."""
+    added = db.execute(
+        "INSERT OR IGNORE INTO raised (alert, state) VALUES (?, ?)", (alert_id, state)
+    ).rowcount
+    if added:
+        db.execute("DELETE FROM raised WHERE number <= (SELECT max(number) FROM raised) - ?", (_RAISED_KEPT,))
+    return bool(added)
+
+
+def _number(db: sqlite3.Connection, entries: Iterable[ChannelEntry]) -> dict[str, ChannelEntry]:
+    numbered: dict[str, ChannelEntry] = {}
+    for entry in entries:
+        row = db.execute("SELECT number FROM channel WHERE name = ?", (entry.name,)).fetchone()
+        number = row[0] if row else _free_number(db, entry.number)
+        known = entry.model_copy(update={"number": number})
+        db.execute(
+            "INSERT INTO channel VALUES (?, ?, ?) ON CONFLICT (number) DO UPDATE SET entry = excluded.entry",
+            (number, entry.name, known.model_dump_json()),
+        )
+        numbered[entry.name] = known
+    return numbered
+
+
+def _free_number(db: sqlite3.Connection, wished: int) -> int:
+    if wished > 0 and not db.execute("SELECT 1 FROM channel WHERE number = ?", (wished,)).fetchone():
+        return wished
+    highest = db.execute("SELECT coalesce(max(number), 0) FROM channel").fetchone()[0]
+    return int(highest) + 1
+
+
+def table_digest(boot: str, entries: Sequence[ChannelEntry]) -> str:
+    """Names a table of channels within a boot."""
+    from hashlib import blake2b
+
+    text = json.dumps([boot, [entry.model_dump() for entry in entries]], sort_keys=True)
+    return blake2b(text.encode(), digest_size=12).hexdigest()

@@ -1,0 +1,1 @@
+"""When to ask a device, what to make of its answer, and what to do when there is none."""
