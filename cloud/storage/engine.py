@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Engine, create_engine
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, IntegrityError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from cloud.errors import ConfigurationError, StoreError
@@ -46,12 +46,11 @@ def transaction(engine: Engine) -> Iterator[Session]:
             # SQLAlchemy begins late; here the place in the queue of writers is taken before anything is read.
             session.connection()
             yield session
-    except OperationalError as wrong:
-        raise StoreError(f"the database refused for now: {wrong.orig}") from wrong
-    except DatabaseError as wrong:
-        if wrong.connection_invalidated:
-            raise StoreError(f"the database went away: {wrong.orig}") from wrong
+    except (IntegrityError, DataError, ProgrammingError):
         raise
+    except DatabaseError as wrong:
+        # Full, locked, unreachable, damaged: nothing of it is the fault of what was to be written.
+        raise StoreError(f"the database refused for now: {wrong.orig}") from wrong
 
 
 @contextmanager
@@ -62,5 +61,7 @@ def reading(engine: Engine) -> Iterator[Session]:
         with Session(view, expire_on_commit=False) as session:
             yield session
             session.rollback()
-    except OperationalError as wrong:
+    except (DataError, ProgrammingError):
+        raise
+    except DatabaseError as wrong:
         raise StoreError(f"the database cannot be read for now: {wrong.orig}") from wrong
