@@ -1,0 +1,1 @@
+"""The commands of lastmile-cloud, by what they are about."""
