@@ -51,7 +51,7 @@ def numbers_of_epoch(session: Session, gateway_id: str, epoch: int) -> dict[int,
     """Number -> channel id in one epoch of a gateway."""
     query = select(ChannelNumber.number, ChannelNumber.channel_id)
     rows = session.execute(query.filter_by(gateway_id=gateway_id, epoch=epoch))
-    return dict(rows)
+    return dict(rows.all())
 
 
 class ChannelDirectory:
@@ -77,7 +77,7 @@ class ChannelDirectory:
         """Channel id -> resolution; 0: none."""
         query = select(Channel.id, Channel.resolution).where(Channel.id.in_(channel_ids))
         with reading(self._engine) as session:
-            return dict(session.execute(query))
+            return dict(session.execute(query).all())
 
 
 def _describe(
