@@ -141,10 +141,6 @@ class MqttConnection:
         """PUBACK for a message of this very connection (manual acknowledgement)."""
         self._client.ack(packet, 1)
 
-    def allow_in_flight(self, count: int) -> None:
-        """The server's Receive Maximum, which the library does not heed by itself."""
-        self._client.max_inflight_messages_set(count)
-
     def close(self, limit_s: float = 2.0) -> None:
         """Disconnect, and wait for the library's thread no longer than `limit_s`; never raises."""
         with contextlib.suppress(Exception):

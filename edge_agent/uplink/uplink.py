@@ -34,7 +34,7 @@ from models.wire.topics import Down, Up, down_topic, up_topic
 log = logging.getLogger(__name__)
 WINDOW = 20
 # Of the server's Receive Maximum, so that health and reported never wait behind messages.
-KEPT_FOR_STATUS = 2
+KEPT_FOR_STATUS = 3
 STABLE_S = 60.0
 # How long the cloud may take to say what it has, before telemetry is sent without knowing.
 HELLO_WAIT_S = 2.0
@@ -161,7 +161,6 @@ class Uplink:
     def _greet(self, connected: Connected) -> None:
         assert self._connection is not None
         maximum = min(WINDOW, connected.receive_maximum)
-        self._connection.allow_in_flight(maximum)
         self._window.restart(maximum - KEPT_FOR_STATUS)
         self._packets.clear()
         self._heard.clear()
