@@ -88,8 +88,10 @@ class LiveRun:
     async def _close(self) -> None:
         for modbus in self._modbus:
             await modbus.stop()
-        # The network threads get a moment for the last acknowledgements.
-        await asyncio.sleep(0.3)
+        for _ in range(20):  # a moment for the last acknowledgements
+            if not any(device.unanswered for device in self._mqtt):
+                break
+            await asyncio.sleep(0.05)
         for device in self._mqtt:
             device.stop()
 

@@ -54,6 +54,12 @@ class MqttDevice:
             self._open[told.mid] = sample.counter
         return True
 
+    @property
+    def unanswered(self) -> int:
+        """Samples published and not acknowledged yet."""
+        with self._guard:
+            return len(self._open)
+
     def stop(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
