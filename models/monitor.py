@@ -14,11 +14,11 @@ from models.alert import Alert, AlertState
 from models.configuration import MonitorConfig
 from models.detectors.bank import Judged, Scores, number
 from models.detectors.registry import make_bank
-from models.detectors.rows import CLOCK_UNTRUSTED, EXTRAPOLATED, NO_EVENT_TIME, SECOND
+from models.detectors.rows import CLOCK_UNTRUSTED, EXTRAPOLATED, NEVER, NO_EVENT_TIME, SECOND
 from models.errors import ConfigurationError, ParameterError, SnapshotError
 from models.identity import alert_id
 from models.readings import ReadingBlock
-from models.trigger import Transition, Trigger
+from models.trigger import NO_CROSSINGS, Crossings, Transition, Trigger
 from models.wire.messages import ChannelEntry
 
 _NO_BOOT = "0" * 32
@@ -80,20 +80,47 @@ class Monitor:
 
     @property
     def needs_time(self) -> bool:
-        """Whether `advance` can make alerts; if not, blocks need not be cut at whole seconds."""
+        """Whether `advance` can make alerts at all."""
         return self._bank.needs_time or self._trigger.needs_time
 
     def observe(self, block: ReadingBlock) -> list[Alert]:
         """Score, learn, decide; the alerts that fire or resolve, in order."""
         return self.judge(block)[1]
 
-    def judge(self, block: ReadingBlock) -> tuple[Scores, list[Alert]]:
-        """As `observe`, with the scores of every row."""
+    def judge(
+        self, block: ReadingBlock, crossings: Crossings = NO_CROSSINGS
+    ) -> tuple[list[Scores], list[Alert]]:
+        """As `observe`, with `advance` at the crossings, and the scores of all rows, in pieces.
+
+        Only banks that need time see the block in pieces; the trigger lets its delays end in one pass.
+        """
         self.follow_clock(block)
+        if self._bank.needs_time and len(crossings[0]):
+            return self._judge_pieces(block, crossings)
         scores = self._bank.score(block)
         boot = self._boot_number(block.boot)
-        moved = self._trigger.step(block, scores, self._slots, self._base, boot)
-        return scores, [self._alert(transition) for transition in moved]
+        if self._trigger.needs_time:
+            moved = self._trigger.step(block, scores, self._slots, self._base, boot, crossings)
+        else:
+            moved = self._trigger.step(block, scores, self._slots, self._base, boot)
+        alerts = [self._alert(transition) for transition in moved]
+        if len(crossings[1]):
+            self._advanced = max(self._advanced or NEVER, int(crossings[1][-1]))
+        return [scores], alerts
+
+    def _judge_pieces(self, block: ReadingBlock, crossings: Crossings) -> tuple[list[Scores], list[Alert]]:
+        pieces: list[Scores] = []
+        alerts: list[Alert] = []
+        begin = 0
+        for row, second in zip(crossings[0].tolist(), crossings[1].tolist(), strict=True):
+            if row > begin:
+                scores, raised = self.judge(block.rows(begin, row))
+                pieces += scores
+                alerts += raised
+                begin = row
+            alerts += self.advance(second)
+        scores, raised = self.judge(block.rows(begin, len(block)))
+        return pieces + scores, alerts + raised
 
     def advance(self, time_ns: int) -> list[Alert]:
         """Let event time reach the whole second at or before `time_ns`. Going back does nothing.

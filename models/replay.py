@@ -18,6 +18,7 @@ from models.detectors.rows import crossings
 from models.errors import ConfigurationError
 from models.monitor import Monitor
 from models.readings import Int64s, ReadingBlock
+from models.trigger import Crossings
 from models.wire.messages import ChannelEntry
 
 
@@ -44,8 +45,8 @@ def drive(monitors: Sequence[Monitor], block: ReadingBlock) -> list[Alert]:
     Event time is the latest time of a reading that is believed and not imported. Before the first row that
     crosses into a new second, `advance` is called with that second.
     """
-    seconds = event_seconds(block)
-    return [alert for monitor in monitors for alert in _drive(monitor, block, seconds)[1]]
+    crossings = crossings_of(block)
+    return [alert for monitor in monitors for alert in monitor.judge(block, crossings)[1]]
 
 
 def replay(
@@ -72,10 +73,10 @@ def replay(
     seen: list[ReadingBlock] = []
     scored: list[Scores] = []
     for block in blocks:
-        scores, raised = _drive(monitor, block, event_seconds(block))
+        scores, raised = monitor.judge(block, crossings_of(block))
         alerts += raised
         seen.append(block)
-        scored.append(scores)
+        scored += scores
     if until_ns is not None:
         alerts += monitor.advance(until_ns)
     return Replay(tuple(alerts), tuple(seen), _joined(scored))
@@ -106,34 +107,12 @@ def replay_evidence(evidence: Evidence, *, gateway: str = "") -> Replay:
     )
 
 
-def event_seconds(block: ReadingBlock) -> list[tuple[int, int]]:
-    """(row, second in ns) wherever event time enters a new whole second within the block."""
+def crossings_of(block: ReadingBlock) -> Crossings:
+    """Rows at which event time enters a new whole second within the block, and those seconds in ns."""
     _, time, _, quality = columns_of(block)
     rows, seconds = np.empty(len(block), np.int64), np.empty(len(block), np.int64)
     found = crossings(time, quality, rows, seconds)
-    return list(zip(rows[:found].tolist(), seconds[:found].tolist(), strict=True))
-
-
-def _drive(
-    monitor: Monitor, block: ReadingBlock, seconds: Sequence[tuple[int, int]]
-) -> tuple[Scores, list[Alert]]:
-    """One monitor over one block. What needs no time sees the block whole: the outcome is the same."""
-    monitor.follow_clock(block)
-    if not monitor.needs_time:
-        scores, alerts = monitor.judge(block)
-        return scores, alerts + (monitor.advance(seconds[-1][1]) if seconds else [])
-    pieces: list[Scores] = []
-    alerts = []
-    begin = 0
-    for row, second in seconds:
-        if row > begin:
-            scores, raised = monitor.judge(block.rows(begin, row))
-            pieces.append(scores)
-            alerts += raised
-            begin = row
-        alerts += monitor.advance(second)
-    scores, raised = monitor.judge(block.rows(begin, len(block)))
-    return _joined([*pieces, scores]), alerts + raised
+    return rows[:found], seconds[:found]
 
 
 def _joined(scores: Sequence[Scores]) -> Scores:

@@ -29,6 +29,10 @@ from models.errors import SnapshotError
 from models.readings import Bytes, Floats, Int64s, ReadingBlock
 from models.snapshot import pack_state, unpack_state
 
+# Rows of a block at which event time enters a new whole second, and those seconds in ns.
+Crossings = tuple[Int64s, Int64s]
+NO_CROSSINGS: Crossings = (np.empty(0, np.int64), np.empty(0, np.int64))
+
 
 class Phase(enum.IntEnum):
     """Where a channel's trigger stands; the alert is out in FIRING and HOLDING."""
@@ -160,6 +164,40 @@ def _move(state: Any, phase: int, at: int) -> int:
 
 
 @compiled
+def settle(
+    states: NDArray[Any],
+    time: int,
+    on: float,
+    off: float,
+    on_delay: int,
+    off_delay: int,
+    moved: NDArray[np.int64],
+    found: int,
+) -> int:
+    """End the delays that are over by `time`, each on its own whole second; at most one a channel.
+
+    Transitions are added to the `found` ones in `moved`; returns how many there are then.
+    """
+    for slot in range(states.shape[0]):
+        state = states[slot]
+        if time <= state.advanced:
+            continue
+        if state.phase == PENDING or state.phase == HOLDING:
+            delay = on_delay if state.phase == PENDING else off_delay
+            due = whole_second(state.since + delay, state.advanced)
+            if due <= time:
+                phase = decide(state.phase, state.score, delay, on, off, on_delay, off_delay)
+                kind = _move(state, phase, due)
+                if kind:
+                    moved[found, 0] = slot
+                    moved[found, 1] = kind
+                    moved[found, 2] = due
+                    found += 1
+        state.advanced = time
+    return found
+
+
+@compiled
 def step_rows(
     states: NDArray[Any],
     slots: NDArray[np.int32],
@@ -172,15 +210,24 @@ def step_rows(
     boot: int,
     table: Floats,
     flags: Bytes,
+    cut_rows: NDArray[np.int64],
+    cut_seconds: NDArray[np.int64],
     on: float,
     off: float,
     on_delay: int,
     off_delay: int,
     moved: NDArray[np.int64],
 ) -> int:
-    """Hear the scores of a block; transitions go to `moved` rows (slot, 1 fired / 2 resolved, at)."""
-    found = 0
+    """Hear the scores of a block; transitions go to `moved` rows (slot, 1 fired / 2 resolved, at).
+
+    Before row `cut_rows[k]` event time reaches `cut_seconds[k]`. `moved` must hold two for each row of the
+    block and one for each channel.
+    """
+    found, cut = 0, 0
     for row in range(channel.shape[0]):
+        while cut < cut_rows.shape[0] and cut_rows[cut] <= row:
+            found = settle(states, cut_seconds[cut], on, off, on_delay, off_delay, moved, found)
+            cut += 1
         if not flags[row] & JUDGED or quality[row] & HISTORIC:
             continue
         slot = slots[channel[row] - base]
@@ -257,37 +304,6 @@ def step_judgements(
     return found
 
 
-@compiled
-def settle(
-    states: NDArray[Any],
-    time: int,
-    on: float,
-    off: float,
-    on_delay: int,
-    off_delay: int,
-    moved: NDArray[np.int64],
-) -> int:
-    """End the delays that are over by `time`, each on its own whole second; at most one a channel."""
-    found = 0
-    for slot in range(states.shape[0]):
-        state = states[slot]
-        if time <= state.advanced:
-            continue
-        if state.phase == PENDING or state.phase == HOLDING:
-            delay = on_delay if state.phase == PENDING else off_delay
-            due = whole_second(state.since + delay, state.advanced)
-            if due <= time:
-                phase = decide(state.phase, state.score, delay, on, off, on_delay, off_delay)
-                kind = _move(state, phase, due)
-                if kind:
-                    moved[found, 0] = slot
-                    moved[found, 1] = kind
-                    moved[found, 2] = due
-                    found += 1
-        state.advanced = time
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class Transition:
     """An alert's beginning or end on the channel at `slot`; the state says the rest."""
@@ -312,10 +328,16 @@ class Trigger:
         self._moved = np.empty((max(64, channels), 3), np.int64)
 
     def step(
-        self, block: ReadingBlock, scores: Scores, slots: NDArray[np.int32], base: int, boot: int
+        self,
+        block: ReadingBlock,
+        scores: Scores,
+        slots: NDArray[np.int32],
+        base: int,
+        boot: int,
+        cuts: Crossings = NO_CROSSINGS,
     ) -> list[Transition]:
-        """Hear a block's scores, in order of rows."""
-        moved = self._room(len(block))
+        """Hear a block's scores, in order of rows; at `cuts` event time passes and delays may end."""
+        moved = self._room(2 * len(block) + len(self.state))
         channel, time, value, quality = columns_of(block)
         found = step_rows(
             self.state,
@@ -329,6 +351,8 @@ class Trigger:
             boot,
             scores.table,
             scores.flags,
+            cuts[0],
+            cuts[1],
             *self._thresholds,
             moved,
         )
@@ -342,7 +366,7 @@ class Trigger:
 
     def advance(self, time_ns: int) -> list[Transition]:
         """Let delays end by event time `time_ns`."""
-        found = settle(self.state, time_ns, *self._thresholds, self._moved)
+        found = settle(self.state, time_ns, *self._thresholds, self._moved, 0)
         return _transitions(self._moved, found)
 
     def shift(self, delta_ns: int) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.alert import Reason
-from models.detectors.bank import AdvanceScores, Columns, Judged, PackedBank, number
+from models.detectors.bank import AdvanceScores, Columns, Judged, PackedBank, judgements, number
 from models.detectors.compile import compiled
 from models.detectors.held import whole_second
 from models.detectors.parameters import Parameters, parameter
@@ -97,7 +97,7 @@ class AbsenceBank(PackedBank[AbsenceParameters]):
         slot, at, table = np.empty(n, np.int64), np.empty(n, np.int64), np.empty((5, n))
         after = round(self.parameters.after_s * SECOND)
         found = advance_absence(self.state, time_ns, after, slot, at, table)
-        return AdvanceScores(slot[:found], at[:found], table[:, :found]) if found else None
+        return judgements(slot, at, table, found)
 
     def explain(self, judged: Judged) -> Reason:
         return Reason(

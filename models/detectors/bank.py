@@ -196,6 +196,13 @@ class PackedBank(Generic[P]):
                 self.state[place] = rows[row]
 
 
+def judgements(slot: Int64s, at: Int64s, table: Floats, found: int) -> AdvanceScores | None:
+    """The first `found` judgements of a kernel's buffers; none when there are none."""
+    if not found:
+        return None
+    return AdvanceScores(slot[:found], at[:found], np.ascontiguousarray(table[:, :found]))
+
+
 def columns_of(block: ReadingBlock) -> Columns:
     """The four columns as kernels want them: contiguous and writable, so one compiled form serves all."""
     return _plain(block.channel), _plain(block.time), _plain(block.value), _plain(block.quality)

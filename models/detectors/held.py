@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detectors.bank import AdvanceScores, Columns, PackedBank
+from models.detectors.bank import AdvanceScores, Columns, PackedBank, judgements
 from models.detectors.compile import compiled
 from models.detectors.parameters import Parameters
 from models.detectors.rows import HISTORIC, JUDGED, RUN, SECOND, clear, slot_of
@@ -117,4 +117,4 @@ class HeldBank(PackedBank[P]):
         n = len(self.state)
         slot, at, table = np.empty(n, np.int64), np.empty(n, np.int64), np.empty((5, n))
         found = advance_held(self.state, time_ns, round(self._held_s() * SECOND), slot, at, table)
-        return AdvanceScores(slot[:found], at[:found], table[:, :found]) if found else None
+        return judgements(slot, at, table, found)

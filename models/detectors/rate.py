@@ -119,7 +119,7 @@ def score_rate(
 
 
 class RateBank(PackedBank[RateParameters]):
-    """Six anchors a channel, 120 bytes."""
+    """Six anchors a channel, 112 bytes."""
 
     name = "rate"
     dtype = np.dtype(

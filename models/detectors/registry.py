@@ -9,6 +9,7 @@ from typing import Any
 
 from models.detectors.absence import AbsenceBank, AbsenceParameters
 from models.detectors.bank import Bank, PackedBank
+from models.detectors.cusum import CusumBank, CusumParameters
 from models.detectors.dwell import DwellBank, DwellParameters
 from models.detectors.ewma import EwmaBank, EwmaParameters
 from models.detectors.flat_line import FlatLineBank, FlatLineParameters
@@ -16,6 +17,7 @@ from models.detectors.limit import LimitBank, LimitParameters
 from models.detectors.parameters import Parameters, parse
 from models.detectors.rate import RateBank, RateParameters
 from models.detectors.state_duration import StateDurationBank, StateDurationParameters
+from models.detectors.time_of_day import TimeOfDayBank, TimeOfDayParameters
 from models.errors import ParameterError
 
 
@@ -74,7 +76,7 @@ DETECTORS: dict[str, DetectorEntry] = {
             learned=False,
             kinds=(),
             cost_ns=12,
-            bytes_per_channel=120,
+            bytes_per_channel=112,
             warm_up="none",
             source="EN 54-5, rate-of-rise heat detectors",
         ),
@@ -129,6 +131,32 @@ DETECTORS: dict[str, DetectorEntry] = {
             bytes_per_channel=496,
             warm_up="warmup_s, one day unless set",
             source="Roberts 1959; surprise: Hosking and Wallis 1987",
+        ),
+        DetectorEntry(
+            name="cusum",
+            title="Shifted a little for long",
+            title_zh="持续小幅偏移",
+            parameters=CusumParameters,
+            bank=CusumBank,
+            learned=True,
+            kinds=(),
+            cost_ns=40,
+            bytes_per_channel=512,
+            warm_up="warmup_s, one day unless set",
+            source="Page 1954",
+        ),
+        DetectorEntry(
+            name="time_of_day",
+            title="Unlike this hour of the day",
+            title_zh="与该时段规律不符",
+            parameters=TimeOfDayParameters,
+            bank=TimeOfDayBank,
+            learned=True,
+            kinds=(),
+            cost_ns=55,
+            bytes_per_channel=1120,
+            warm_up="warmup_s, three days unless set",
+            source="Holt 1957, Winters 1960, seasonal smoothing; surprise: Hosking and Wallis 1987",
         ),
     )
 }

@@ -1,0 +1,157 @@
+"""CUSUM: small deviations that all go one way and add up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.alert import Reason
+from models.detectors.bank import Columns, Judged, PackedBank, number
+from models.detectors.compile import compiled
+from models.detectors.learned import LEVEL, LearnedParameters, begin_floor, judge, learn_level, step_of
+from models.detectors.parameters import parameter
+from models.detectors.rows import JUDGED, NEVER, SECOND, SUSPECT, WARMING, clear, slot_of
+from models.detectors.surprise import SKETCH, learn_distance
+from models.readings import Bytes, Floats
+
+_LARGEST = 60.0  # the sum goes no higher, so that it can come down again
+_REACH = 4.0  # one reading counts for at most so many usual distances
+
+
+class CusumParameters(LearnedParameters):
+    """Sums run over time, not over readings, so the sampling rate is no matter."""
+
+    tau_s: float = parameter(
+        21600.0,
+        title="Time constant",
+        zh="时间常数",
+        unit="s",
+        gt=0,
+        le=90 * 86400,
+        text="How long the level remembers; must be much longer than the shifts looked for.",
+        text_zh="基准水平的记忆时长；应远长于要发现的偏移。",
+    )
+    unit_s: float = parameter(
+        60.0,
+        title="Time unit",
+        zh="累计单位时间",
+        unit="s",
+        gt=0,
+        le=86400,
+        text="A deviation of one usual distance adds one in this time; a reading adds at most that.",
+        text_zh="偏差为一个常见偏差时，每经过此时间累计增加一；单个读数不超过此量。",
+    )
+    slack: float = parameter(
+        0.75,
+        title="Slack",
+        zh="允许偏差",
+        gt=0,
+        le=5,
+        text="Deviations up to this many usual distances do not add up.",
+        text_zh="不超过若干倍常见偏差的偏差不计入累计。",
+    )
+
+
+@compiled
+def add_up(state: Any, deviation: float, share: float, slack: float) -> None:
+    """Add a deviation, in usual distances, to the sums of both ways."""
+    bounded = max(-_REACH, min(_REACH, deviation))
+    state.up = min(_LARGEST, max(0.0, state.up + share * (bounded - slack)))
+    state.down = min(_LARGEST, max(0.0, state.down + share * (-bounded - slack)))
+
+
+@compiled
+def score_cusum(
+    states: NDArray[Any],
+    slots: NDArray[np.int32],
+    base: int,
+    channel: NDArray[np.int32],
+    time: NDArray[np.int64],
+    value: Floats,
+    quality: Bytes,
+    tau: float,
+    unit: float,
+    slack: float,
+    warmup: float,
+    memory: float,
+    sign: int,
+    out: Floats,
+    flags: Bytes,
+) -> None:
+    """Surprise of the sum with this reading in it; lower..upper is the slack around the level."""
+    for row in range(channel.shape[0]):
+        clear(out, flags, row)
+        slot = slot_of(slots, base, channel[row], value[row], quality[row])
+        if slot < 0:
+            continue
+        state = states[slot]
+        flags[row] = JUDGED
+        suspect = quality[row] & SUSPECT
+        if state.last == NEVER:
+            flags[row] = JUDGED | WARMING
+            if not suspect:
+                state.mean = value[row]
+                state.last = time[row]
+            continue
+        residual = value[row] - state.mean
+        scale = max(state.scale, state.floor)
+        learns = not suspect and time[row] > state.last
+        settled = state.taught >= 0.25 * warmup
+        step = step_of(state, time[row]) if learns else 0
+        if learns and settled and scale > 0.0:
+            add_up(state, residual / scale, min(1.0, step / SECOND / unit), slack)
+        up = state.up if sign >= 0 else 0.0
+        down = state.down if sign <= 0 else 0.0
+        distance = max(up, down)
+        out[1, row] = state.mean
+        if judge(state, distance, warmup, out, flags, row):
+            out[2, row] = state.mean - slack * scale if sign <= 0 else np.nan
+            out[3, row] = state.mean + slack * scale if sign >= 0 else np.nan
+        if not learns:
+            continue
+        if settled:
+            learn_distance(state, distance, step / SECOND, memory)
+        learn_level(state, residual, scale, step, tau, settled)
+        state.taught += step / SECOND
+        state.last = time[row]
+
+
+class CusumBank(PackedBank[CusumParameters]):
+    """Level, two sums and sketch of the tail: 512 bytes a channel."""
+
+    name = "cusum"
+    dtype = np.dtype([*LEVEL, ("up", "f8"), ("down", "f8"), *SKETCH])
+
+    def _begin(self, resolutions: Floats) -> None:
+        begin_floor(self.state, resolutions)
+
+    def _run(self, columns: Columns, table: Floats, flags: Bytes) -> None:
+        given = self.parameters
+        score_cusum(
+            self.state,
+            self._slots,
+            self._base,
+            *columns,
+            given.tau_s,
+            given.unit_s,
+            given.slack,
+            given.warmup_s,
+            given.memory_s,
+            given.sign,
+            table,
+            flags,
+        )
+
+    def explain(self, judged: Judged) -> Reason:
+        return Reason(
+            code="shifted",
+            parameters={
+                "value": number(judged.value),
+                "expected": number(judged.expected),
+                "sum": number(judged.detail),
+                "surprise": round(judged.score, 3),
+                "extrapolated": int(judged.extrapolated),
+            },
+        )

@@ -1,0 +1,145 @@
+"""What learned detectors share: a level that follows, a usual distance, the band, the reason."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.alert import Reason
+from models.detectors.bank import Judged, number
+from models.detectors.compile import compiled
+from models.detectors.parameters import Parameters, parameter
+from models.detectors.rows import EXTRAPOLATED, SECOND, WARMING
+from models.detectors.surprise import FEWEST, surprise_of
+from models.readings import Bytes, Floats
+
+CLIP = 5.0  # a reading moves the level by at most so many usual distances
+_LONGEST_PACES = 8  # after a silence, a reading stands for at most so many usual intervals
+
+LEVEL: list[Any] = [
+    ("last", "i8"),
+    ("mean", "f8"),
+    ("scale", "f8"),  # usual distance from the mean
+    ("weight", "f8"),  # how much of the exponential window is filled
+    ("taught", "f8"),  # seconds learned, never forgotten
+    ("rate", "f8"),  # 1 - exp(-step/tau) of the last step
+    ("step", "i8"),  # ns, the step `rate` belongs to
+    ("pace", "f4"),  # usual seconds between readings
+    ("floor", "f4"),  # smallest scale, from the channel's resolution
+]
+
+
+class LearnedParameters(Parameters):
+    """What all learned detectors share."""
+
+    warmup_s: float = parameter(
+        86400.0,
+        title="Warm-up",
+        zh="预热时长",
+        unit="s",
+        ge=0,
+        le=90 * 86400,
+        text="Time of readings to learn from before anything is scored.",
+        text_zh="开始评分前需要学习的读数时长。",
+    )
+    memory_s: float = parameter(
+        14 * 86400.0,
+        title="Memory",
+        zh="记忆时长",
+        unit="s",
+        gt=0,
+        le=366 * 86400,
+        text="How far back usual distances are remembered; older ones fade.",
+        text_zh="对常见偏差的记忆时长；更早的逐渐淡忘。",
+    )
+    side: str = parameter(
+        "both",
+        title="Side",
+        zh="方向",
+        pattern="^(both|high|low)$",
+        text="Which way counts as unusual: both, high or low.",
+        text_zh="哪个方向视为异常：both 双向、high 偏高、low 偏低。",
+    )
+
+    @property
+    def sign(self) -> int:
+        """0 both, 1 high alone, -1 low alone."""
+        return {"both": 0, "high": 1, "low": -1}[self.side]
+
+
+@compiled
+def step_of(state: Any, time: int) -> int:
+    """ns a reading stands for: since the last one, bounded by the usual pace; updates the pace."""
+    step = time - state.last
+    if state.pace > 0.0:
+        step = min(step, np.int64(_LONGEST_PACES * state.pace * SECOND))
+        state.pace += (step / SECOND - state.pace) / _LONGEST_PACES
+    else:
+        state.pace = step / SECOND
+    return int(step)
+
+
+@compiled
+def sided(residual: float, sign: int) -> float:
+    """Distance that counts: either way, or one way alone."""
+    if sign == 0:
+        return abs(residual)
+    return max(0.0, residual * sign)
+
+
+@compiled
+def learn_level(state: Any, residual: float, scale: float, step: int, tau: float, clip: bool) -> None:
+    """Move mean and scale towards the reading; an outlier moves them by a bounded step. `step` in ns."""
+    if step != state.step:
+        state.rate = 1.0 - math.exp(-(step / SECOND) / tau)
+        state.step = step
+    state.weight += state.rate * (1.0 - state.weight)
+    gain = state.rate / state.weight
+    bound = CLIP * scale if clip else np.inf
+    state.mean += gain * max(-bound, min(bound, residual))
+    state.scale += gain * (min(bound, abs(residual)) - state.scale)
+
+
+@compiled
+def judge(state: Any, distance: float, warmup: float, out: Floats, flags: Bytes, row: int) -> bool:
+    """Write score, detail and marks of a distance; False while the channel is warming up."""
+    out[4, row] = distance
+    if state.taught < warmup or state.seen < FEWEST:
+        flags[row] |= WARMING
+        return False
+    out[0, row] = surprise_of(state, distance)
+    if out[0, row] > math.log10(state.seen):
+        flags[row] |= EXTRAPOLATED
+    return True
+
+
+@compiled
+def band(state: Any, centre: float, scale: float, sign: int, out: Floats, row: int) -> None:
+    """Expected value, and the band whose edge has surprise 3."""
+    reach = state.band * scale
+    out[1, row] = centre
+    out[2, row] = centre - reach if sign <= 0 else np.nan
+    out[3, row] = centre + reach if sign >= 0 else np.nan
+
+
+def begin_floor(state: NDArray[Any], resolutions: Floats) -> None:
+    """A channel cannot be calmer than half a step of its own resolution."""
+    state["floor"] = 0.5 * resolutions
+
+
+def unexpected(judged: Judged) -> Reason:
+    """The reason of learned detectors; `extrapolated` 1 says that nothing so rare was ever seen."""
+    return Reason(
+        code="unexpected",
+        parameters={
+            "value": number(judged.value),
+            "expected": number(judged.expected),
+            "lower": number(judged.lower),
+            "upper": number(judged.upper),
+            "surprise": round(judged.score, 3),
+            "extrapolated": int(judged.extrapolated),
+        },
+    )
