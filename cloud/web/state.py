@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from cloud.series.store import SeriesStore
 from cloud.settings import Settings
 from cloud.storage import engine
 from models.clock import Clock
@@ -23,6 +24,7 @@ class WebState:
     settings: Settings
     main: Engine
     series: Engine
+    store: SeriesStore
     clock: Clock
 
     @property

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cloud.errors import ForbiddenError, StoreError
+from cloud.errors import StoreError
 from cloud.web.security.origin import is_ours
 from cloud.web.security.replies import reply_to
 
@@ -76,8 +77,8 @@ class Guard:
                 raise TooLargeError
             return message
 
-        refusal = self._refusal(scope, headers)
-        if refusal is not None:
+        if not (is_ours(headers, self._names) and _is_small(headers)):
+            refusal = await run_in_threadpool(self._refusal, scope, headers)
             await refusal(scope, receive, watched_send)
             return
         try:
@@ -85,16 +86,14 @@ class Guard:
         except Exception as wrong:
             if started:
                 raise
-            await self._answer_failure(wrong, scope)(scope, receive, watched_send)
+            # A page for it looks up who asks, so not on the event loop.
+            answer = await run_in_threadpool(self._answer_failure, wrong, scope)
+            await answer(scope, receive, watched_send)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
-        if not is_ours(headers, self._names):
-            wrong = ForbiddenError("origin", "requests from other sites' pages are refused")
-            return reply_to(Request(scope), 403, wrong.code, wrong.message)
-        length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
+    def _refusal(self, scope: Scope, headers: Headers) -> Response:
+        if is_ours(headers, self._names):
             return _too_large(scope)
-        return None
+        return reply_to(Request(scope), 403, "origin", "requests from other sites' pages are refused")
 
     def _answer_failure(self, wrong: Exception, scope: Scope) -> Response:
         if isinstance(wrong, TooLargeError):
@@ -119,6 +118,11 @@ class Guard:
             headers["Strict-Transport-Security"] = _HSTS
         if path.startswith("/api/"):
             headers.setdefault("Cache-Control", "no-store")
+
+
+def _is_small(headers: Headers) -> bool:
+    length = headers.get("content-length", "0")
+    return length.isdecimal() and int(length) <= MAX_BODY_BYTES
 
 
 def _too_large(scope: Scope) -> Response:

@@ -50,7 +50,8 @@ def reply_to(
     path = request.url.path
     is_page = not path.startswith(("/api/", "/healthz", "/readyz"))
     if is_page and status == 401:
-        return RedirectResponse(f"/sign-in?next={quote(path)}", 303)
+        wanted = path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/sign-in?next={quote(wanted)}", 303)
     page = getattr(request.app.state, "error_page", None) if is_page and "app" in request.scope else None
     if page is not None:
         response: Response = page(request, status)

@@ -1,0 +1,1 @@
+"""The HTTP API, a file for each thing it speaks of; `routers` lists them all."""
