@@ -60,6 +60,7 @@ def reading(engine: Engine) -> Iterator[Session]:
     try:
         with Session(view, expire_on_commit=False) as session:
             yield session
+            session.expunge_all()  # rows that were read stay usable; a rollback would empty them
             session.rollback()
     except (DataError, ProgrammingError):
         raise
