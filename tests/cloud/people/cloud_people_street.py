@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from cloud.dispatch.respond import Response, respond_to_alert
 from cloud.dispatch.tables import Task
 from cloud.fleet.tables import Channel, Gateway, Grid, GridWorker, Place, Site
-from cloud.incidents.tables import Incident, TimelineEntry
+from cloud.incidents.tables import AlertRow, Incident, TimelineEntry
 from cloud.people.accounts import account_id, actor_of, find_account, grant
 from cloud.people.roles import Actor
 from cloud.people.tables import Account
@@ -111,6 +111,9 @@ class Street:
     def incident(self) -> Incident:
         (incident,) = self.all(Incident)
         return incident
+
+    def all_alert_ids(self) -> list[str]:
+        return [row.id for row in self.all(AlertRow)]
 
     def codes(self) -> list[str]:
         """Timeline of everything, as codes in order."""

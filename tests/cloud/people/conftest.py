@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cloud_people_browser import Browser
 from cloud_people_street import PASSWORD, START_NS, Street, add_people, add_places
 
 from cloud.settings import Settings
@@ -34,3 +35,11 @@ def street(tmp_path: Path, password_hash: str) -> Iterator[Street]:
         add_places(session)
     yield Street(settings, engine, clock)
     engine.dispose()
+
+
+@pytest.fixture
+def browser(street: Street) -> Iterator[Browser]:
+    """Nobody signed in yet."""
+    found = Browser(street)
+    with found.client:
+        yield found
