@@ -213,5 +213,5 @@ def _plain(column: NDArray[T]) -> NDArray[T]:
 
 
 def number(value: float) -> float | None:
-    """NaN as none, for reasons and alerts."""
-    return None if value != value else float(value)
+    """A number for reasons and alerts: none where it is NaN or infinite."""
+    return float(value) if np.isfinite(value) else None

@@ -17,6 +17,7 @@ from models.detectors.surprise import FEWEST, surprise_of
 from models.readings import Bytes, Floats
 
 CLIP = 5.0  # a reading moves the level by at most so many usual distances
+_SCALE_MEMORY = 8.0  # how much longer the scale remembers than the mean
 _LONGEST_PACES = 8  # after a silence, a reading stands for at most so many usual intervals
 
 LEVEL: list[Any] = [
@@ -92,7 +93,11 @@ def sided(residual: float, sign: int) -> float:
 
 @compiled
 def learn_level(state: Any, residual: float, scale: float, step: int, tau: float, clip: bool) -> None:
-    """Move mean and scale towards the reading; an outlier moves them by a bounded step. `step` in ns."""
+    """Move mean and scale towards the reading; an outlier moves them by a bounded step. `step` in ns.
+
+    The scale remembers longer than the mean, or every calm spell would make the next ordinary move look
+    strange.
+    """
     if step != state.step:
         state.rate = 1.0 - math.exp(-(step / SECOND) / tau)
         state.step = step
@@ -100,7 +105,9 @@ def learn_level(state: Any, residual: float, scale: float, step: int, tau: float
     gain = state.rate / state.weight
     bound = CLIP * scale if clip else np.inf
     state.mean += gain * max(-bound, min(bound, residual))
-    state.scale += gain * (min(bound, abs(residual)) - state.scale)
+    seconds = step / SECOND
+    slow = max(state.rate / _SCALE_MEMORY, seconds / (state.taught + seconds))
+    state.scale += slow * (min(bound, abs(residual)) - state.scale)
 
 
 @compiled

@@ -155,16 +155,24 @@ def _extend(state: Any, start: int) -> None:
         if tail >= 3.0 * one:
             claim = min(claim, np.float64(state.edges[k]))
         state.edges[k] = claim
+    if state.counts[BINS - 1] >= 3.0 * one:
+        # The last bin has no upper edge: how far beyond it readings lie is not known, only how often.
+        state.spread = np.inf
     for k in range(1, BINS):
         state.edges[k] = max(state.edges[k], state.edges[k - 1])
 
 
 @compiled
 def _distance_of(state: Any, surprise: float) -> float:
-    """The distance at which surprise reaches a level; the inverse of `surprise_of`."""
+    """The distance at which surprise reaches a level; the inverse of `surprise_of`.
+
+    Where even the last bin is not so rare, its edge.
+    """
     for k in range(1, BINS):
         if state.edges[k] >= surprise:
             low, high = np.float64(state.edges[k - 1]), np.float64(state.edges[k])
             return float(EDGES[k - 1] + (EDGES[k] - EDGES[k - 1]) * (surprise - low) / (high - low))
+    if not np.isfinite(state.spread):
+        return float(EDGES[BINS - 1])
     reach = (10.0 ** (state.shape * (surprise - state.rarity)) - 1.0) / state.shape
     return float(state.start + state.spread * reach)

@@ -1,4 +1,4 @@
-"""The command `lastmile-lab`. Exit codes: 0 done, 1 could not, 2 wrong usage, 78 a file or parameter to mend."""
+"""The command `lastmile-lab`. Exit codes: 0 done, 1 could not, 2 usage, 78 a file or parameter to mend."""
 
 from __future__ import annotations
 
