@@ -25,7 +25,7 @@ from edge_agent.mqtt_connection import (
 )
 from models.clock import SECOND_NS, Clock
 from models.configuration import DeviceConfig, Strict
-from models.errors import TransientError
+from models.errors import TransientError, WireError
 
 log = logging.getLogger(__name__)
 _QUEUED_EVENTS = 1000
@@ -133,7 +133,7 @@ class MqttDriver:
         try:
             found = self.decode(message.payload)
             counter = self.counter_of(message.payload)
-        except (ValueError, RecursionError) as wrong:
+        except (ValueError, RecursionError, WireError) as wrong:
             self._unreadable += 1
             if self._unreadable == 1:
                 log.warning(
@@ -147,7 +147,10 @@ class MqttDriver:
         return Batch.of(channels, values, times, self._seen.cursor(), message)
 
     def decode(self, payload: bytes) -> tuple[list[int], list[float], list[int] | None]:
-        """Channels, values and times (None: unknown) in a payload; ValueError when it cannot be read."""
+        """Channels, values and times (None: unknown) in a payload.
+
+        ValueError or WireError when it cannot be read.
+        """
         document = _json(payload)
         present = [(i, find(document, path)) for i, path in enumerate(self._sources)]
         channels = [i for i, value in present if value is not None]
