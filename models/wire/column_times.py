@@ -10,7 +10,7 @@ import numpy as np
 
 from models.compile import kernel
 from models.readings import Bytes, Int64s
-from models.wire.column_bits import TIME, Whole, put_column, take_column, unzigzag, zigzag
+from models.wire.column_bits import SHORT, TIME, Whole, put_column, take_column, unzigzag, zigzag
 
 SAME_TIMES, SAME_UNIT, UNITS_FROM = (
     0,
@@ -139,7 +139,9 @@ def take_times(body: Bytes, at: Whole, base: Whole, counts: Int64s, work: Int64s
     if at < 0:
         return at
     own, told = own_times(counts, kinds)
-    if own < 0 or at >= len(body) or body[at] > 3:
+    if at >= len(body):
+        return SHORT
+    if own < 0 or body[at] > 3:
         return TIME
     size = 1000 ** np.int64(body[at])
     at = take_column(body, at + 1, own, firsts)

@@ -10,7 +10,7 @@ import numpy as np
 
 from models.compile import kernel
 from models.readings import Bytes, Floats, Int32s, Int64s
-from models.wire.column_bits import ODD, VALUE, Whole, put_column, take_column, unzigzag, zigzag
+from models.wire.column_bits import ODD, SHORT, VALUE, Whole, put_column, take_column, unzigzag, zigzag
 
 # Resolutions that need one byte in a body. Numbers are never given a second meaning.
 KNOWN_RESOLUTIONS = np.array(
@@ -156,7 +156,9 @@ def take_resolutions(
     at = take_column(body, at, len(codes), codes)
     if at < 0:
         return at
-    if at >= len(body) or body[at] > len(stated):
+    if at >= len(body):
+        return SHORT
+    if body[at] > len(stated):
         return VALUE
     used = np.int64(body[at])
     at = take_column(body, at + 1, used, stated.view(np.int64))
