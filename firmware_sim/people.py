@@ -39,7 +39,7 @@ class Worker:
         """Look at the task list, then do the steps whose time has come. ApiError when the cloud is away."""
         if not self._api.is_signed_in:
             self._api.sign_in(self._person.login, self._password)
-        tasks = {task["id"]: task for task in rows_of(self._api.get("/tasks", mine=1))}
+        tasks = {task["id"]: task for task in rows_of(self._api.get("/tasks", mine=1, state="live"))}
         mine = {key: task for key, task in tasks.items() if task.get("state") in LIVE}
         for gone in set(self._visits) - set(mine):
             del self._visits[gone]
@@ -73,7 +73,7 @@ class Worker:
         # Derived, so that an answer sent twice is one answer.
         name = f"{key}/{step}/{self._person.login}"
         self._api.post(f"/tasks/{key}/outcome", finding.report(uuid.uuid5(uuid.NAMESPACE_URL, name).hex))
-        self._say("outcome", person=self._person.login, task=key, verdict=finding.verdict, **about)
+        self._say("outcome", person=self._person.login, task=key, **vars(finding), **about)
 
     def _look(self, about: dict[str, Any]) -> Finding:
         onset_s = seconds_of(about["onset_at"]) - self._street.began_s

@@ -1,0 +1,1 @@
+"""The whole circle on one machine: other programs as commands, our street, and what came of it."""

@@ -1,0 +1,132 @@
+"""Programs we started: each with a log file, each ended by us, also when we are killed ourselves."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from firmware_sim.errors import SimError
+
+_PR_SET_PDEATHSIG = 1
+_TAIL_LINES = 12
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """What a child runs first so that the kernel ends it when we die; None where there is no such thing."""
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    parent = os.getpid()
+
+    def prepare() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return prepare
+
+
+@dataclass
+class Child:
+    """A running program."""
+
+    name: str
+    process: subprocess.Popen[str]
+    log: Path
+
+    def tail(self) -> str:
+        """The end of its log."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return "\n".join(lines[-_TAIL_LINES:])
+
+
+class Children:
+    """All programs of one demo. Long-lived ones are to be started from the main thread: the kernel ends
+    them when the thread that started them ends."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._prepare = _die_with_parent()
+        self._running: list[Child] = []
+
+    def start(self, name: str, command: list[str], *, speaks: bool = False) -> Child:
+        """Start a program that stays; with `speaks` its standard output is ours to read."""
+        log = self._logs / f"{name}.log"
+        with log.open("ab") as stream:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if speaks else stream,
+                stderr=stream,
+                text=True,
+                start_new_session=True,
+                preexec_fn=self._prepare,
+            )
+        child = Child(name, process, log)
+        self._running.append(child)
+        return child
+
+    def run(self, name: str, command: list[str], given: str = "") -> str:
+        """Run a command to its end; its standard output. SimError with what it said when it fails."""
+        with (self._logs / f"{name}.log").open("a+") as stream:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stream,
+                text=True,
+                start_new_session=True,
+                preexec_fn=self._prepare,
+            )
+            child = Child(name, process, Path(stream.name))
+            self._running.append(child)
+            output, _ = process.communicate(given)
+        self._running.remove(child)
+        if process.returncode != 0:
+            raise SimError(f"{' '.join(command[:3])} ended with {process.returncode}:\n{child.tail()}")
+        return output
+
+    def check(self) -> None:
+        """SimError when one that should stay has ended."""
+        for child in self._running:
+            if child.process.poll() is not None:
+                raise SimError(f"{child.name} ended with {child.process.returncode}:\n{child.tail()}")
+
+    def end(self, child: Child, wait_s: float = 15.0) -> None:
+        """Ask one to end, and insist after `wait_s`."""
+        if child in self._running:
+            self._running.remove(child)
+        _ask(child)
+        _insist(child, time.monotonic() + wait_s)
+
+    def end_all(self, wait_s: float = 15.0) -> None:
+        """Ask all to end, the last started first, and insist when time is over."""
+        ending, self._running = self._running[::-1], []
+        for child in ending:
+            _ask(child)
+        deadline = time.monotonic() + wait_s
+        for child in ending:
+            _insist(child, deadline)
+
+
+def _ask(child: Child) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        child.process.terminate()
+
+
+def _insist(child: Child, deadline: float) -> None:
+    try:
+        child.process.wait(max(deadline - time.monotonic(), 0.1))
+    except subprocess.TimeoutExpired:
+        # It leads a group of its own, so this ends what it started too.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.process.pid, signal.SIGKILL)
+        child.process.wait(5)
