@@ -47,7 +47,8 @@ def after_end(child: Child, now: int) -> float:
 
 def command_for(program: str, state: Path, parent: int) -> list[str]:
     """How a program is started so that it ends when its supervisor is gone."""
-    return [sys.executable, "-m", "cloud.cli", program, "--state", str(state), "--parent", str(parent)]
+    # -P: a folder named `cloud` where we were started (a state folder, often) must not hide the package.
+    return [sys.executable, "-P", "-m", "cloud.cli", program, "--state", str(state), "--parent", str(parent)]
 
 
 class Supervisor:
