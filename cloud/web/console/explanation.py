@@ -6,16 +6,31 @@ from collections.abc import Mapping
 from typing import Any
 
 from cloud.web.console.moments import span
-from cloud.web.console.quantities import digits_for, measured, number, unit_symbol
+from cloud.web.console.quantities import digits_for, digits_of, measured, number, unit_symbol
 from cloud.web.console.queries.incidents import AlertView
 from cloud.web.console.wording import Wording, placeholders
 from models.alert import Alert, Reason
 
-# Parameters that are in the channel's own unit, whichever detector names them.
-_IN_UNIT = frozenset(
-    "value limit expected lower upper low high difference minimum maximum median mean spread held baseline "
-    "level target reference step jump".split()
-)
+# How a parameter of a reason is meant: measured or written down in the channel's unit, a span of seconds, per
+# second. What is not named here is a bare number. First by code and name, then by name alone.
+_MEANT = {
+    "value": "unit",
+    "expected": "unit",
+    "lower": "unit",
+    "upper": "unit",
+    "difference": "unit",
+    "limit": "written",
+    "seconds": "span",
+    "per_s": "rate",
+    "silent.limit": "span",
+    "flat.limit": "span",
+    "held.limit": "span",
+    "held.state": "written",
+    "rate.limit": "rate",
+}
+# Codes whose `limit` is a line that can be drawn through the readings.
+_LINES = ("above_limit", "below_limit", "dwelt")
+_MINUTE_S = 60
 
 
 def reasons(view: AlertView, words: Wording) -> list[str]:
@@ -44,7 +59,7 @@ def surprise(view: AlertView, words: Wording) -> str:
     return words.say("alert.surprise", n=number(float(f"{10**score:.1g}"), 0))
 
 
-def band(alert: Alert, digits: int) -> str:
+def band(alert: Alert, digits: int | None) -> str:
     """The expected band, or the expected value alone; empty when the detector gives none."""
     if alert.lower is not None and alert.upper is not None:
         symbol = unit_symbol(alert.unit)
@@ -57,17 +72,9 @@ def limit(alert: Alert) -> float | None:
     """The fixed limit the value was held against, where a reason names one."""
     for reason in alert.reasons:
         found = reason.parameters.get("limit")
-        if isinstance(found, int | float):
+        if reason.code in _LINES and isinstance(found, int | float):
             return float(found)
     return None
-
-
-def _say_reason(reason: Reason, view: AlertView, alert: Alert, words: Wording) -> str:
-    key = f"reason.{reason.code}"
-    values = _values(reason.parameters, view, alert, words)
-    if key in words and placeholders(words.texts[key]) <= values.keys():
-        return words.say(key, **values)
-    return unknown("reason", reason.code, reason.parameters, words)
 
 
 def unknown(family: str, code: str, parameters: Mapping[str, Any], words: Wording) -> str:
@@ -78,46 +85,82 @@ def unknown(family: str, code: str, parameters: Mapping[str, Any], words: Wordin
     )
 
 
+def _say_reason(reason: Reason, view: AlertView, alert: Alert, words: Wording) -> str:
+    given = _given(reason, alert)
+    key = f"reason.{_variant(reason.code, given, view, alert, words)}"
+    values = {name: _worded(reason.code, name, value, view, alert, words) for name, value in given.items()}
+    values["quantity"] = quantity(view, words)
+    if key in words and placeholders(words.texts[key]) <= values.keys():
+        return words.say(key, **values)
+    return unknown("reason", reason.code, reason.parameters, words)
+
+
+def _given(reason: Reason, alert: Alert) -> dict[str, Any]:
+    """The reason's parameters that have a value, and what follows from them."""
+    given = {name: value for name, value in reason.parameters.items() if value is not None}
+    if alert.value is not None:
+        given.setdefault("value", alert.value)
+    if _are_numbers(given.get("value"), given.get("expected")):
+        given["difference"] = abs(given["value"] - given["expected"])
+    return given
+
+
+def _variant(code: str, given: Mapping[str, Any], view: AlertView, alert: Alert, words: Wording) -> str:
+    """The key of the sentence: which way it went, and whether the channel has two states alone."""
+    if code in ("above_limit", "below_limit") and _state(given.get("value"), view, words):
+        return "is_state"
+    if code == "unexpected" and "difference" in given:
+        base = "unexpected_hour" if alert.detector.startswith("time_of_day") else "unexpected"
+        return f"{base}_{'high' if given['value'] > given['expected'] else 'low'}"
+    if code == "dwelt" and _are_numbers(given.get("value"), given.get("limit")):
+        return f"dwelt_{'above' if given['value'] > given['limit'] else 'below'}"
+    if code == "rate" and _are_numbers(given.get("per_s")):
+        return "rate_rise" if given["per_s"] > 0 else "rate_fall"
+    return code
+
+
 def _plain(view: AlertView, alert: Alert, words: Wording) -> str:
-    name, digits = quantity(view, words), digits_for(view.resolution)
+    """What can be said of an alert that gives no reason."""
+    name = quantity(view, words)
     if alert.value is None:
-        return words.say("reason.silence", quantity=name)
-    value = measured(alert.value, alert.unit, digits)
-    if alert.lower is not None and alert.upper is not None and not alert.lower <= alert.value <= alert.upper:
-        edge, key = (
-            (alert.upper, "above_expected") if alert.value > alert.upper else (alert.lower, "below_expected")
-        )
-        difference = measured(
-            abs(alert.value - (edge if alert.expected is None else alert.expected)), alert.unit, digits
-        )
-        lower, upper = number(alert.lower, digits), measured(alert.upper, alert.unit, digits)
-        return words.say(
-            f"reason.{key}", quantity=name, value=value, difference=difference, lower=lower, upper=upper
-        )
-    return words.say("reason.plain", quantity=name, value=value)
+        return words.say("reason.nothing", quantity=name)
+    state = _state(alert.value, view, words)
+    if state:
+        return words.say("reason.is_state", quantity=name, value=state)
+    return words.say("reason.plain", quantity=name, value=measured(alert.value, alert.unit, _digits(view)))
 
 
-def _values(parameters: Mapping[str, Any], view: AlertView, alert: Alert, words: Wording) -> dict[str, str]:
-    digits = digits_for(view.resolution)
-    own = {"value": alert.value, "expected": alert.expected, "lower": alert.lower, "upper": alert.upper}
-    given = {name: value for name, value in own.items() if value is not None} | dict(parameters)
-    if "expected" in given and "value" in given and "difference" not in given:
-        given["difference"] = abs(float(given["value"]) - float(given["expected"]))
-    shown = {name: _worded(name, value, alert.unit, digits, words) for name, value in given.items()}
-    return shown | {"quantity": quantity(view, words), "unit": unit_symbol(alert.unit)}
-
-
-def _worded(name: str, value: Any, unit: str, digits: int, words: Wording) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+def _worded(code: str, name: str, value: Any, view: AlertView, alert: Alert, words: Wording) -> str:
+    if not _are_numbers(value):
         return str(value)
-    if name.endswith("_s"):
+    meant = _MEANT.get(f"{code}.{name}") or _MEANT.get(name, "number")
+    digits = _digits(view)
+    if meant == "span":
         return span(value, words)
-    if name in _IN_UNIT:
-        return measured(float(value), unit, digits)
-    return number(float(value), digits)
+    if meant == "rate":
+        rate = measured(abs(value) * _MINUTE_S, alert.unit, digits)
+        return words.say("reason.per_minute", value=rate)
+    if meant == "number":
+        return number(float(value))
+    if meant == "written":
+        digits = digits_of(float(value), digits)
+    return _state(value, view, words) or measured(float(value), alert.unit, digits)
+
+
+def _state(value: Any, view: AlertView, words: Wording) -> str:
+    """The word for 0 or 1 of a channel that has no other values; empty for any other."""
+    if value not in (0, 1):
+        return ""
+    return words.texts.get(f"binary.{view.channel_kind}_{int(value)}", "")
+
+
+def _digits(view: AlertView) -> int | None:
+    return digits_for(view.resolution)
+
+
+def _are_numbers(*values: Any) -> bool:
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return number(float(value))
-    return str(value)
+    return number(float(value)) if _are_numbers(value) else str(value)

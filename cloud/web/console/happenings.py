@@ -36,7 +36,13 @@ def happening(entry: Happening, words: Wording, zone: str) -> str:
     values = {name: _worded(entry.code, name, value, words, zone) for name, value in given.items()}
     values["measured"] = measured(given.get("measured_value"), given.get("measured_unit") or "")
     for login, name in entry.names.items():
-        values |= {key: name for key, value in given.items() if value == login and key in ("assignee", "by")}
+        values |= {
+            key: name
+            for key, value in given.items()
+            if value == login and key in ("assignee", "by", "before")
+        }
+    if entry.code == "escalated" and given.get("assignee") == given.get("before"):
+        key = "timeline.escalated_same"
     if key in words and placeholders(words.texts[key]) <= values.keys():
         return _LOOSE_ENDS.sub(" ", words.say(key, **values)).strip()
     return unknown("timeline", entry.code, given, words)
@@ -56,7 +62,7 @@ def actor(entry: Happening, words: Wording) -> str:
 
 def _worded(code: str, name: str, value: Any, words: Wording, zone: str) -> str:
     if value is None:
-        return ""
+        return words.say("task.nobody") if name in ("assignee", "before") else ""
     family = _FAMILIES.get(f"{code}.{name}") or _FAMILIES.get(name)
     if family:
         return words.word(family, str(value))

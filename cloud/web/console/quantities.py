@@ -29,22 +29,24 @@ def unit_symbol(unit: str) -> str:
     return SYMBOLS.get(unit, unit)
 
 
-def number(value: float, digits: int = 2) -> str:
-    """A number with at most `digits` decimals, thin groups of thousands, and a true minus.
+def number(value: float, digits: int | None = None) -> str:
+    """A number with exactly `digits` decimals, or none given, with at most two; with a true minus.
 
-    >>> number(41200.0), number(-0.125), number(21.0)
-    ('41 200', '−0.12', '21')
+    Ten thousand and more are grouped by thin spaces.
+
+    >>> number(41200.0), number(-0.25), number(21.0), number(21.0, 1)
+    ('41\u202f200', '−0.25', '21', '21.0')
     """
     if not math.isfinite(value):
         return "?"
-    text = f"{abs(value):,.{digits}f}"
-    if "." in text:
+    text = f"{abs(value):,.{2 if digits is None else digits}f}"
+    if digits is None:
         text = text.rstrip("0").rstrip(".")
-    text = text.replace(",", " ") if abs(value) >= 10_000 else text.replace(",", "")
-    return f"−{text}" if value < 0 and text != "0" else text
+    text = text.replace(",", "\u202f" if abs(value) >= 10_000 else "")
+    return f"−{text}" if value < 0 and text.strip("0.") else text
 
 
-def measured(value: float | None, unit: str = "", digits: int = 2) -> str:
+def measured(value: float | None, unit: str = "", digits: int | None = None) -> str:
     """A value with its unit; an empty text for none.
 
     >>> measured(21.97, "Cel")
@@ -56,12 +58,23 @@ def measured(value: float | None, unit: str = "", digits: int = 2) -> str:
     return f"{number(value, digits)} {symbol}" if symbol else number(value, digits)
 
 
-def digits_for(resolution: float) -> int:
-    """Decimals that a channel's resolution is worth.
+def digits_for(resolution: float) -> int | None:
+    """Decimals that a channel's resolution is worth; None when it is not known.
 
     >>> digits_for(0.1), digits_for(1.0), digits_for(0.0)
-    (1, 0, 2)
+    (1, 0, None)
     """
     if resolution <= 0:
-        return 2
+        return None
     return min(4, max(0, math.ceil(-math.log10(resolution) - 1e-9)))
+
+
+def digits_of(value: float, least: int | None) -> int | None:
+    """Decimals for a value that somebody wrote down: all it has up to four, and `least` at least.
+
+    >>> digits_of(0.5, 0), digits_of(300.0, 1)
+    (1, 1)
+    """
+    if least is None:
+        return None
+    return max(least, next((digits for digits in range(4) if round(value, digits) == value), 4))

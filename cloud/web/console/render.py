@@ -73,7 +73,7 @@ def _context(template: str, viewer: Viewer) -> dict[str, Any]:
         "say": words.say,
         "theme": viewer.theme,
         "languages": LANGUAGES,
-        "page_words": json.dumps(words.some(*families), ensure_ascii=False, separators=(",", ":")),
+        "page_words": "\n".join(f"{key}\t{text}" for key, text in words.some(*families).items()),
         "actor": actor,
         "links": _links(actor),
         "here": "",

@@ -139,7 +139,7 @@ def work_page(state: State, viewer: Viewer = page(Permission.SEE_TASKS)) -> Resp
     rank = {word: place for place, word in enumerate(SEVERITIES)}
     waiting = sorted(
         (task for task in tasks if task.is_waiting),
-        key=lambda task: (rank.get(incidents[task.incident_id].severity, 9), task.issued_at),
+        key=lambda task: (rank.get(incidents[task.incident_id].severity, 9), task.step_at),
     )
     done = [task for task in tasks if not task.is_waiting]
     return render(

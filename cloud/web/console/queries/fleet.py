@@ -97,6 +97,8 @@ def gateway_state(enrolled_at: int | None, status: GatewayStatus | None, now: in
     """What is true of a gateway now: what it last said, unless that is too long ago."""
     if status is None:
         return "not_enrolled" if enrolled_at is None else "never"
+    if status.presence == "unknown":
+        return "never"
     if status.presence != "online":
         return "silent" if status.presence == "silent" else "offline"
     return "silent" if now - status.heard_at > SILENT_AFTER_NS else "online"

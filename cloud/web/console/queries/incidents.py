@@ -109,10 +109,11 @@ def queue(
     limit: int,
     resolved_after: int = 0,
 ) -> list[IncidentRow]:
-    """Incidents by severity, then the longest waiting first; resolved ones latest first."""
+    """Incidents by severity, then the longest waiting first, exercises last; resolved ones latest first."""
     rank = case({word: place for place, word in enumerate(SEVERITIES)}, value=Incident.severity, else_=9)
     is_closed = "resolved" in states
-    order = (Incident.resolved_at.desc(),) if is_closed else (rank, Incident.opened_at, Incident.id)
+    urgency = (Incident.exercise, rank, Incident.opened_at, Incident.id)
+    order = (Incident.resolved_at.desc(),) if is_closed else urgency
     query = select(Incident).where(
         within(Incident.site_id, sites), Incident.state.in_(states), Incident.kind.in_(kinds)
     )

@@ -12,7 +12,8 @@ const colour = (name) => style().getPropertyValue(`--${name}`).trim();
 
 function format(value, digits, unit) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "";
-  const text = value.toLocaleString("en", { maximumFractionDigits: digits, useGrouping: false }).replace("-", "−");
+  const places = digits === null ? { maximumFractionDigits: 2 } : { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  const text = value.toLocaleString("en", { ...places, useGrouping: false }).replace("-", "−");
   return unit ? `${text} ${unit}` : text;
 }
 
@@ -123,13 +124,13 @@ export class Chart {
   }
 
   options() {
-    const { unit, digits } = this.alert;
+    const { unit } = this.alert;
     const ink = colour("soft");
     const long = this.range[1] - this.range[0] > 26 * HOUR;
     const clock = clocks(this.zone, long);
     const axis = { stroke: ink, grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line"), width: 1 } };
     const unseen = { stroke: "transparent", width: 0, points: { show: false } };
-    const show = (splits) => splits.map((value) => (value === null ? "" : format(value, digits, "")));
+    const show = (splits) => splits.map((value) => (value === null ? "" : format(value, null, "")));
     return {
       ...this.size(),
       ms: 1,
@@ -161,7 +162,7 @@ export class Chart {
   // Room above and below, so that neither limit nor peak touches the frame.
   reachOf(low, high) {
     if (low === null || high === null) return [0, 1];
-    const room = Math.max((high - low) * 0.08, 10 ** -this.alert.digits);
+    const room = Math.max((high - low) * 0.08, 10 ** -(this.alert.digits ?? 2));
     return [low >= 0 && low - room < 0 ? 0 : low - room, high + room];
   }
 
@@ -172,8 +173,6 @@ export class Chart {
     ctx.save();
     ctx.font = `${12 * ratio}px ${style().getPropertyValue("--font")}`;
     ctx.textBaseline = "top";
-    let lastRight = -Infinity;
-    let row = 0;
     for (const [name, time] of marks) {
       if (time === null || time < this.range[0] || time > this.range[1]) continue;
       const x = Math.round(plot.valToPos(time, "x", true));
@@ -184,12 +183,9 @@ export class Chart {
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
-      const text = say(`chart.${name}`);
-      const width = ctx.measureText(text).width;
-      const left = Math.min(x + 5 * ratio, bbox.left + bbox.width - width);
-      row = left < lastRight + 6 * ratio ? row + 1 : 0;
-      lastRight = left + width;
-      ctx.fillText(text, left, bbox.top + (2 + row * 15) * ratio);
+      // The onset is told to the left of its line, so that it never meets what follows.
+      ctx.textAlign = name === "onset" ? "right" : "left";
+      ctx.fillText(say(`chart.${name}`), x + (name === "onset" ? -5 : 5) * ratio, bbox.top + 2 * ratio);
     }
     ctx.restore();
   }

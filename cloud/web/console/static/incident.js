@@ -12,6 +12,7 @@ const timeline = document.querySelector('[data-list="timeline"]');
 
 const refresh = refresher((page) => {
   replaceParts(page);
+  choose(alerts().find((one) => one.id === chart?.alert?.id));
   document.title = page.title;
   prependNew(timeline, page);
   const empty = document.querySelector("[data-empty]");
@@ -22,7 +23,7 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button?.dataset.act === "acknowledge") act(button, () => post(`${path}/acknowledge`)).then(refresh);
   if (button?.dataset.open === "resolve") dialog.showModal();
-  if (button?.dataset.show) chart?.choose(alerts().find((one) => one.id === button.dataset.show));
+  if (button?.dataset.show) choose(alerts().find((one) => one.id === button.dataset.show));
 });
 
 document.querySelector("[data-resolve]")?.addEventListener("submit", (event) => {
@@ -49,7 +50,14 @@ function alerts() {
 
 const box = document.getElementById("chart");
 const chart = box && new Chart(box);
-if (chart) chart.choose(alerts().find((one) => one.channel !== null) ?? alerts()[0]);
+
+function choose(alert) {
+  if (!chart || !alert) return;
+  for (const one of document.querySelectorAll("[data-show]")) one.setAttribute("aria-pressed", String(one.dataset.show === alert.id));
+  if (chart.alert?.id !== alert.id) chart.choose(alert);
+}
+
+choose(alerts().find((one) => one.channel !== null) ?? alerts()[0]);
 
 listen((kind, event) => {
   if (kind === "again" || event.data.includes(id)) refresh();

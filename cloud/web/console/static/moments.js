@@ -29,7 +29,7 @@ function due(element, seconds) {
 }
 
 function put(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  if (!element.dataset.exact && element.textContent !== text) element.textContent = text;
 }
 
 export function tick(root = document) {
@@ -40,4 +40,15 @@ export function tick(root = document) {
   for (const one of root.querySelectorAll("time[data-due]")) put(one, due(one, seconds(one)));
 }
 
+// A finger cannot hover: a tap shows the exact time, another how long ago.
+document.addEventListener("click", (event) => {
+  const time = event.target.closest?.("time[title]");
+  if (!time || time.closest("a, button, summary")) return;
+  if (time.dataset.exact) delete time.dataset.exact;
+  else {
+    time.dataset.exact = "yes";
+    time.textContent = time.title;
+  }
+  tick();
+});
 setInterval(tick, 5000, document);

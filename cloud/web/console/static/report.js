@@ -7,8 +7,8 @@ const form = document.querySelector("[data-report]");
 
 async function listPlaces() {
   const { site, place } = form.elements;
-  const answer = await get(`/places?site=${encodeURIComponent(site.value)}`).catch(() => []);
-  const places = Array.isArray(answer) ? answer : (answer.places ?? answer.items ?? []);
+  const answer = await get(`/places?site=${encodeURIComponent(site.value)}`).catch(() => ({ items: [] }));
+  const places = answer.items;
   const names = new Map(places.map((one) => [one.path, one.name]));
   const full = (path) => path.split("/").map((_, depth, parts) => names.get(parts.slice(0, depth + 1).join("/")) ?? parts[depth]).join(" / ");
   const options = places.map((one) => new Option(full(one.path), one.path));

@@ -39,8 +39,11 @@ export async function act(button, work) {
 }
 
 document.querySelector("[data-language]")?.addEventListener("change", (event) => {
-  remember("lm_language", event.target.value);
-  location.reload();
+  const language = event.target.value;
+  remember("lm_language", language);
+  // A person's language goes with them to other devices; where that cannot be stored, this browser remembers.
+  const stored = document.body.dataset.login ? change("PATCH", "/me", { language }).catch(() => null) : null;
+  Promise.resolve(stored).then(() => location.reload());
 });
 document.querySelector("[data-theme-switch]")?.addEventListener("change", (event) => {
   remember("lm_theme", event.target.value);
