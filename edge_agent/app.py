@@ -6,24 +6,24 @@ import json
 import logging
 import random
 import threading
-import time
-from dataclasses import dataclass, field
 
 import models
 from edge_agent.drivers.table import make_driver
-from edge_agent.mqtt_connection import ConnectionOptions, TlsFiles
+from edge_agent.mqtt_connection import ConnectionOptions
 from edge_agent.obedience import DesiredStore, InForce, Offer, check_devices, pinned_key, read_offer
 from edge_agent.pipeline import Pipeline, exempt_monitors
 from edge_agent.sampler.backoff import Backoff
 from edge_agent.sampler.calibration import Calibration
-from edge_agent.sampler.clock_trust import clock_state, is_synchronised
+from edge_agent.sampler.clock_trust import ClockWatch
 from edge_agent.sampler.device_loop import DeviceLoop
-from edge_agent.settings import LOOPBACK, Settings
+from edge_agent.settings import Settings
 from edge_agent.state import StateFolder, replace_file
+from edge_agent.status import Running, describe, measures
+from edge_agent.uplink.identity import tls_files
 from edge_agent.uplink.uplink import Uplink
 from models.clock import SECOND_NS, Clock, ClockState
 from models.configuration import DeviceConfig
-from models.errors import ConfigurationError, LastmileError
+from models.errors import LastmileError
 from models.identity import Stream
 from models.wire.envelope import Kind
 from models.wire.messages import (
@@ -42,15 +42,6 @@ STATUS_EVERY_S = 3.0
 OUTAGE_FROM_NS = 2 * SECOND_NS
 
 
-@dataclass(slots=True)
-class Running:
-    """A device's loop and what it was made from."""
-
-    config: DeviceConfig
-    loop: DeviceLoop
-    numbers: dict[str, int] = field(default_factory=dict)
-
-
 class Agent:
     """The program on a gateway. `run` returns when `stop` was called and everything is put away."""
 
@@ -64,7 +55,7 @@ class Agent:
         self._devices: dict[str, Running] = {}
         self._offers: list[bytes] = []
         self._offers_lock = threading.Lock()
-        self._clock_state = _ClockWatch(clock)
+        self._clock_state = ClockWatch(clock)
         self._uplink = self._make_uplink()
         self._status_ns = 0
 
@@ -159,7 +150,7 @@ class Agent:
             backoff=Backoff(base_s=1.0, ceiling_s=30.0, draw=random.random),
             cursor=self._pipeline.cursors.get(device.name),
         )
-        return Running(device, loop, numbers)
+        return Running(device, loop)
 
     # ---- obedience
 
@@ -256,7 +247,7 @@ class Agent:
             uplink.host,
             uplink.port,
             client_id=self._gateway,
-            tls=_tls_files(self._state, self._settings),
+            tls=tls_files(self._state, self._settings),
             keepalive_s=uplink.keepalive_s,
         )
         return Uplink(
@@ -284,127 +275,22 @@ class Agent:
             readings=sum(running.loop.state.readings for running in list(self._devices.values())),
             code_version=models.__version__,
             clock_trusted=self._clock_state.read() is not ClockState.UNTRUSTED,
-            measures=_measures(),
+            measures=measures(),
         )
 
     def _write_status(self, phase: str) -> None:
         try:
-            replace_file(self._state.status, json.dumps(self._status(phase)).encode(), durable=False)
+            told = describe(self._facts(phase), self._pipeline, self._uplink, list(self._devices.values()))
+            replace_file(self._state.status, json.dumps(told).encode(), durable=False)
         except OSError as wrong:
             log.error("status.json: %s", wrong)
 
-    def _status(self, phase: str) -> dict[str, object]:
-        pipeline, uplink = self._pipeline, self._uplink
-        judge = pipeline.judge
+    def _facts(self, phase: str) -> dict[str, object]:
         return {
             "gateway": self._gateway,
             "phase": phase,
             "written_at": self._clock.wall_ns(),
             "up_s": round((self._clock.monotonic_ns() - self._started_ns) / SECOND_NS, 1),
-            "code_version": models.__version__,
             "config_version": self._in_force.version,
             "clock": self._clock_state.read().name.lower(),
-            "memory_mb": round(_resident_mb(), 1),
-            "devices": [_device_status(name, running) for name, running in self._devices.items()],
-            "judge": {
-                "judged_readings": judge.judged,
-                "behind_bytes": max(0, pipeline.spool.end - judge.position),
-                "alerts": judge.alerts,
-                "failed_monitors": judge.failed,
-                "first_judged_at": judge.first_judged_at,
-                "start_to_first_judged_ms": self._first_judged_ms(),
-            },
-            "spool": {
-                "bytes": pipeline.spool.end - pipeline.spool.start,
-                "uncut_bytes": pipeline.spool.end - pipeline.cutter.position,
-                "damaged_bytes": pipeline.spool.damaged_bytes,
-            },
-            "outbox": pipeline.outbox.counts(),
-            "uplink": {
-                "is_connected": bool(uplink and uplink.state.is_connected),
-                "connects": uplink.state.connects if uplink else 0,
-                "last_receipt_at": uplink.state.last_receipt_at if uplink else 0,
-                "refused_messages": uplink.state.refused_messages if uplink else 0,
-                "problem": uplink.state.problem if uplink else "no [uplink] host",
-            },
         }
-
-    def _first_judged_ms(self) -> float | None:
-        """From the start of this process, interpreter and imports included."""
-        first = self._pipeline.judge.first_judged_at
-        return round((first - process_start_ns()) / 1e6, 1) if first else None
-
-
-class _ClockWatch:
-    """The clock's state, asked of the kernel at most once in ten seconds."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._asked_ns = -(10**18)
-        self._synchronised: bool | None = None
-
-    def read(self) -> ClockState:
-        now = self._clock.monotonic_ns()
-        if now - self._asked_ns > 10 * SECOND_NS:
-            self._asked_ns, self._synchronised = now, is_synchronised()
-        return clock_state(self._clock.wall_ns(), synchronised=self._synchronised)
-
-
-def _tls_files(state: StateFolder, settings: Settings) -> TlsFiles | None:
-    """Files for mutual TLS; None where the settings allow plain TCP on this very machine."""
-    uplink = settings.uplink
-    if not uplink.tls:
-        if uplink.host not in LOOPBACK:
-            raise ConfigurationError(
-                "MQTT without TLS is refused off this machine",
-                file=str(state.settings), key="uplink.tls", expected="true",
-            )  # fmt: skip
-        return None
-    files = TlsFiles(state.ca, state.certificate, state.key)
-    for path in (files.ca, files.certificate, files.key):
-        if not path.exists():
-            raise ConfigurationError(
-                f"{path} is missing; enrol first: lastmile-edge enroll --state {state.root} --cloud URL --code CODE",
-                file=str(state.settings), key="uplink.host", expected="an enrolled gateway",
-            )  # fmt: skip
-    return files
-
-
-def _device_status(name: str, running: Running) -> dict[str, object]:
-    state = running.loop.state
-    return {
-        "name": name,
-        "driver": running.config.driver,
-        "is_up": state.is_up,
-        "readings": state.readings,
-        "last_reading_at": state.last_reading_at,
-        "failures": state.failures,
-        "skipped_polls": state.skipped_polls,
-        "problem": state.problem,
-    }
-
-
-def _measures() -> dict[str, float]:
-    from edge_agent.drivers.health import measure
-
-    names = ("cpu_temperature_c", "cpu_percent", "load_1m", "memory_percent", "disk_percent")
-    values = {name: measure(name) for name in names}
-    values["memory_mb"] = round(_resident_mb(), 1)
-    return {name: value for name, value in values.items() if value == value}
-
-
-def _resident_mb() -> float:
-    try:
-        from pathlib import Path
-
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return pages * 4096 / 1e6
-    except OSError:
-        return 0.0
-
-
-def process_start_ns() -> int:
-    """Wall time at which this process was started."""
-    import psutil
-
-    return round(psutil.Process().create_time() * SECOND_NS) if psutil else time.time_ns()

@@ -6,7 +6,8 @@ import logging
 
 import numpy as np
 
-from edge_agent.outbox.outbox import Outbox, table_digest
+from edge_agent.outbox.outbox import Outbox
+from edge_agent.outbox.rows import table_digest
 from edge_agent.state import StateFolder, replace_file
 from models.configuration import GatewayDocument
 from models.readings import Floats

@@ -77,16 +77,9 @@ def check(chosen: argparse.Namespace, state: StateFolder) -> int:
     """Validate gateway.toml: file, drivers, detectors."""
     settings = _checked(state)
     channels = sum(len(device.channels) for device in settings.devices)
-    _say(
-        chosen,
-        {
-            "ok": True,
-            "devices": len(settings.devices),
-            "channels": channels,
-            "monitors": len(settings.monitors),
-        },
-        f"{state.settings}: {len(settings.devices)} devices, {channels} channels, {len(settings.monitors)} monitors",
-    )
+    counts = {"devices": len(settings.devices), "channels": channels, "monitors": len(settings.monitors)}
+    words = ", ".join(f"{count} {what}" for what, count in counts.items())
+    _say(chosen, {"ok": True, **counts}, f"{state.settings}: {words}")
     return 0
 
 
@@ -138,10 +131,9 @@ def status(chosen: argparse.Namespace, state: StateFolder) -> int:
         f"{told['gateway']}: {told['phase']}, configuration {told['config_version']}, {told['memory_mb']} MB"
     ]
     lines += [f"uplink: {'connected' if told['uplink']['is_connected'] else told['uplink']['problem']}"]
-    lines += [
-        f"device {device['name']}: {'up' if device['is_up'] else device['problem']}, {device['readings']} readings"
-        for device in told["devices"]
-    ]
+    for device in told["devices"]:
+        says = "up" if device["is_up"] else device["problem"]
+        lines.append(f"device {device['name']}: {says}, {device['readings']} readings")
     lines += [f"outbox: {told['outbox']['urgent_rows']} urgent, {told['outbox']['bulk_rows']} bulk waiting"]
     _say(chosen, told, "\n".join(lines))
     return 0

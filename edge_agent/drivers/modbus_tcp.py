@@ -76,7 +76,7 @@ class ModbusTcpDriver:
             self._client = None
 
     def _ask(self, request: Request) -> list[int] | None:
-        """The words of a request; None when the requests were planned anew and the poll should be repeated."""
+        """The words of a request; None when requests were planned anew: poll again."""
         from pymodbus.exceptions import ModbusException
 
         if self._client is None:

@@ -84,7 +84,7 @@ class RecordingDriver:
     def _begin(self, skip: int) -> None:
         self.close()
         try:
-            self._file = Path(self._options.file).open(newline="", encoding="utf-8-sig")
+            self._file = Path(self._options.file).open(newline="", encoding="utf-8-sig")  # noqa: SIM115
         except OSError as missing:
             raise DriverError(f"{self._options.file} cannot be read: {missing.strerror}") from missing
         self._rows = csv.reader(self._file)

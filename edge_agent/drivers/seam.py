@@ -102,5 +102,4 @@ class DriverMaker(Protocol):
 
 def setting_fault(device: DeviceConfig, key: str, message: str, expected: str = "") -> ConfigurationError:
     """A fault in a device's `settings` or in a channel's `source`; `key` is relative to the device."""
-    fault = ConfigurationError(f"device {device.name}: {message}", key=key, expected=expected)
-    return fault
+    return ConfigurationError(f"device {device.name}: {message}", key=key, expected=expected)

@@ -76,6 +76,7 @@ class Judge:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._owed: list[_Owed] = []
+        self._open: dict[str, Alert] = {}
         self._rolls: list[Snapshot] = []
         self._rolled_ns = clock.monotonic_ns()
         self._boot = ""
@@ -96,23 +97,33 @@ class Judge:
         saved = self._store.load()
         self._seats, self._exempt = list(seats), exempt
         if saved is not None:
-            learned = {m.name: (m.configuration, m.state) for m in saved.monitors}
+            learned = {monitor.name: monitor.state for monitor in saved.monitors}
             fresh = carry_over(self._seats, learned)
             self.position = max(saved.position, self._spool.start)
             self.event_time = saved.time
-            if fresh:
-                log.info("judge: starting fresh: %s", ", ".join(fresh))
+            self._open = {a.id: a for a in map(Alert.model_validate_json, saved.open_alerts)}
+            self._resolve_orphans(fresh)
         self._roll(save=False)
 
     def change(self, seats: Sequence[Seat], exempt: frozenset[str]) -> list[str]:
         """Put other monitors in force between two blocks; those unchanged keep what they learned."""
         with self._lock:
-            learned = {s.config.name: (s.configuration, s.monitor.snapshot()) for s in self._seats}
+            learned = {seat.config.name: seat.monitor.snapshot() for seat in self._seats}
             fresh = carry_over(seats, learned)
             self._seats, self._exempt = list(seats), exempt
+            self._resolve_orphans(fresh)
             self._rolls.clear()
             self._roll(save=True)
         return fresh
+
+    def _resolve_orphans(self, fresh: Sequence[str]) -> None:
+        """Alerts whose monitor is gone or has forgotten them would fire for ever: they end here."""
+        if fresh:
+            log.info("judge: starting fresh: %s", ", ".join(fresh))
+        kept = {seat.config.name for seat in self._seats} - set(fresh)
+        ended = [alert for alert in self._open.values() if alert.monitor not in kept]
+        at = max(self.event_time, *(alert.fired_at for alert in ended)) if ended else 0
+        self._raise([a.model_copy(update={"state": AlertState.RESOLVED, "resolved_at": at}) for a in ended])
 
     @property
     def needed_from(self) -> int:
@@ -224,6 +235,10 @@ class Judge:
         if self._teaches_only:
             return
         for alert in alerts:
+            if alert.state is AlertState.FIRING:
+                self._open[alert.id] = alert
+            else:
+                self._open.pop(alert.id, None)
             if not self._sink.raise_alert(alert):
                 continue
             self.alerts += 1
@@ -278,12 +293,13 @@ class Judge:
             self._roll(save=True)
 
     def _roll(self, *, save: bool) -> None:
-        """Take a snapshot of all monitors; keep the last two, the older of which is saved."""
+        """Take a snapshot of all monitors; keep the last two, save the newer."""
         states = tuple(
             MonitorState(seat.config.name, seat.configuration, seat.monitor.snapshot())
             for seat in self._seats
         )
-        self._rolls = [*self._rolls[-1:], Snapshot(self.position, self.event_time, states)]
+        still_open = tuple(alert.model_dump_json() for alert in self._open.values())
+        self._rolls = [*self._rolls[-1:], Snapshot(self.position, self.event_time, states, still_open)]
         self._rolled_ns = self._clock.monotonic_ns()
         if save:
             self._store.save(self._rolls[-1])

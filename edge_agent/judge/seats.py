@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 from models.configuration import MonitorConfig
 from models.errors import SnapshotError
@@ -22,12 +21,6 @@ class Seat:
     config: MonitorConfig
     channels: Mapping[int, ChannelEntry]
     monitor: Monitor
-
-    @property
-    def configuration(self) -> str:
-        """Names what the learned state depends on: not thresholds' version, but config and channels."""
-        text = self.config.model_dump_json() + repr(sorted((n, e.name) for n, e in self.channels.items()))
-        return blake2b(text.encode(), digest_size=12).hexdigest()
 
 
 def make_seats(
@@ -49,21 +42,23 @@ def make_seats(
     return seats
 
 
-def carry_over(seats: Sequence[Seat], learned: Mapping[str, tuple[str, bytes]]) -> list[str]:
-    """Give fresh monitors what earlier ones of the same configuration learned.
+def carry_over(seats: Sequence[Seat], learned: Mapping[str, bytes]) -> list[str]:
+    """Give fresh monitors what earlier ones of the same name learned, if it fits.
 
-    `learned`: monitor's name -> (configuration, snapshot). Returns the names of those that start fresh.
+    It fits under the same configuration, and when only thresholds, severity or channels differ; another
+    detector or other parameters start fresh. `learned`: monitor's name -> snapshot. Returns the names of
+    those that start fresh.
     """
     fresh = []
     for seat in seats:
         name = seat.config.name
         known = learned.get(name)
-        if known is None or known[0] != seat.configuration:
+        if known is None:
             fresh.append(name)
             continue
         try:
-            seat.monitor.restore(known[1])
+            seat.monitor.restore(known)
         except SnapshotError as wrong:
-            log.warning("monitor %s: its snapshot does not fit (%s); it starts fresh", name, wrong)
+            log.info("monitor %s: what was learned does not fit (%s)", name, wrong)
             fresh.append(name)
     return fresh

@@ -18,19 +18,22 @@ _NAME = "monitors.snap"
 
 
 class MonitorState(msgspec.Struct, frozen=True):
-    """One monitor's snapshot and the configuration it belongs to."""
+    """One monitor's snapshot."""
 
     name: str
-    configuration: str
     state: bytes
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """All monitors before the reading at `position` of the spool; `time` is event time up to there."""
+    """All monitors before the reading at `position` of the spool; `time` is event time up to there.
+
+    `open_alerts`: alerts firing then, as JSON, so that they can be resolved if their monitor goes.
+    """
 
     position: int
     time: int
     monitors: tuple[MonitorState, ...]
+    open_alerts: tuple[str, ...] = ()
 
     def of(self, name: str) -> MonitorState | None:
         return next((monitor for monitor in self.monitors if monitor.name == name), None)

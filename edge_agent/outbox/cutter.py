@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from edge_agent.outbox.outbox import BulkPart, Outbox, SpoolMark
+from edge_agent.outbox.outbox import Outbox
 from edge_agent.outbox.record import SpoolRecord
+from edge_agent.outbox.rows import BulkPart, SpoolMark
 from edge_agent.outbox.spool import Spool
 from models.clock import SECOND_NS
 from models.readings import Floats, ReadingBlock, join_blocks
@@ -19,7 +20,8 @@ _SAME_CLOCK_NS = SECOND_NS
 class Cutter:
     """Walks the spool behind the sampler. `step` is called about once a second, by one thread.
 
-    `announce` is called before readings go out: their channels must be known. Only what the disk has is cut: a position in the outbox never lies beyond the spool after a power cut.
+    `announce` is called before readings go out: their channels must be known. Only what the
+    disk has is cut: a position in the outbox never lies beyond the spool after a power cut.
     """
 
     def __init__(

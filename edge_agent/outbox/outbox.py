@@ -6,16 +6,15 @@ telemetry goes first, with a gap record; alerts never go.
 
 from __future__ import annotations
 
-import json
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from edge_agent.outbox import schema
+from edge_agent.outbox import rows, schema
+from edge_agent.outbox.rows import BulkPart, SpoolMark
 from models.alert import Alert
 from models.identity import MessageIdentity, Stream
 from models.wire.envelope import Kind, seal
@@ -25,31 +24,7 @@ log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 _RESERVE = 0.1  # of the file is kept for the urgent stream
 _EVIDENCE_SHARE = 0.5  # of the file; beyond it evidence is left out, alerts are not
-_DROP_AT_ONCE = 64
-_RAISED_KEPT = 10_000
 _TABLE = {Stream.URGENT: "urgent", Stream.BULK: "bulk"}
-
-
-@dataclass(frozen=True, slots=True)
-class BulkPart:
-    """One message of the bulk stream before it has a number."""
-
-    kind: Kind
-    body: bytes
-    readings: int = 0
-    from_at: int = 0
-    to_at: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class SpoolMark:
-    """How far the spool has been cut into messages, and what that means for going on."""
-
-    position: int
-    boot: str
-    next_index: int
-    cursors: Mapping[str, str]
-    last_time: int = 0
 
 
 class Outbox:
@@ -140,12 +115,11 @@ class Outbox:
 
         A number already in an entry (above 0) is kept if it is free: how numbers outlive a lost outbox.
         """
-        return self._run(lambda db: _number(db, entries))
+        return self._run(lambda db: rows.number_channels(db, entries))
 
     def channels(self) -> list[ChannelEntry]:
         """Every channel that ever had a number."""
-        rows = self._run(lambda db: db.execute("SELECT entry FROM channel ORDER BY number").fetchall())
-        return [ChannelEntry.model_validate_json(row[0]) for row in rows]
+        return self._run(_channels, writes=False)
 
     # ---- what goes in
 
@@ -278,10 +252,10 @@ class Outbox:
         return answer
 
     def _start_over(self, wrong: sqlite3.Error) -> None:
-        """A new file that knows how far the spool was cut and what channels are called, if that can be read."""
+        """A new file, with how far the spool was cut and what channels are called if that can be read."""
         try:
             mark: SpoolMark | None = self.mark()
-            entries = self.channels_unchecked()
+            entries = _channels(self._database)
         except sqlite3.DatabaseError:
             mark, entries = None, []
         self._database.close()
@@ -291,15 +265,10 @@ class Outbox:
         self._damaged = ""
         if mark is not None:
             self._database.execute("BEGIN IMMEDIATE")
-            _store_mark(self._database, mark)
-            _number(self._database, entries)
+            rows.store_mark(self._database, mark)
+            rows.number_channels(self._database, entries)
             self._database.execute("COMMIT")
         self._note_damage()
-
-    def channels_unchecked(self) -> list[ChannelEntry]:
-        """As `channels`, outside a transaction; sqlite3.DatabaseError when the file is damaged there."""
-        rows = self._database.execute("SELECT entry FROM channel ORDER BY number").fetchall()
-        return [ChannelEntry.model_validate_json(row[0]) for row in rows]
 
     def _tell(self, stream: Stream) -> None:
         for listener in self._listeners:
@@ -307,7 +276,7 @@ class Outbox:
 
     def _next(self, db: sqlite3.Connection, stream: Stream) -> int:
         self._assigned[stream] += 1
-        _set(db, f"assigned_{_TABLE[stream]}", self._assigned[stream])
+        rows.set_meta(db, f"assigned_{_TABLE[stream]}", self._assigned[stream])
         return self._assigned[stream]
 
     def _seal(self, stream: Stream, number: int, kind: Kind, body: bytes) -> bytes:
@@ -324,7 +293,7 @@ class Outbox:
                 (number, int(part.kind), raw, part.readings, part.from_at, part.to_at),
             )
         if mark is not None:
-            _store_mark(db, mark)
+            rows.store_mark(db, mark)
 
     def _insert_urgent(self, db: sqlite3.Connection, kind: Kind, body: bytes) -> int:
         number = self._next(db, Stream.URGENT)
@@ -333,15 +302,15 @@ class Outbox:
         return number
 
     def _raise(self, db: sqlite3.Connection, alert: Alert) -> bool:
-        if not _first_time(db, alert.id, alert.state.value):
+        if not rows.is_first_time(db, alert.id, alert.state.value):
             return False
         self._insert_urgent(db, Kind.ALERT, alert.model_dump_json().encode())
         return True
 
     def _put_evidence(self, db: sqlite3.Connection, alert_id: str, body: bytes) -> bool:
-        free, bound = schema.free_bytes(db)
+        _, bound = schema.free_bytes(db)
         urgent = db.execute("SELECT coalesce(sum(length(raw)), 0) FROM urgent").fetchone()[0]
-        if urgent + len(body) > bound * _EVIDENCE_SHARE or not _first_time(db, alert_id, "evidence"):
+        if urgent + len(body) > bound * _EVIDENCE_SHARE or not rows.is_first_time(db, alert_id, "evidence"):
             return False
         self._insert_urgent(db, Kind.EVIDENCE, body)
         return True
@@ -355,30 +324,12 @@ class Outbox:
 
     def _drop_oldest(self, db: sqlite3.Connection, reason: str) -> bool:
         """Drop some of the oldest telemetry and say so in the urgent stream; False when there is none."""
-        rows = db.execute(
-            "SELECT sequence, readings, from_at, to_at FROM bulk ORDER BY sequence LIMIT ?", (_DROP_AT_ONCE,)
-        ).fetchall()
-        if not rows:
+        record = rows.drop_oldest(db, reason)
+        if record is None:
             return False
-        first, last = rows[0][0], rows[-1][0]
-        db.execute("DELETE FROM bulk WHERE sequence <= ?", (last,))
-        timed = [row for row in rows if row[1]] or rows
-        record = GapRecord(
-            first_sequence=first,
-            last_sequence=last,
-            messages=len(rows),
-            readings=sum(row[1] for row in rows),
-            from_at=min(row[2] for row in timed),
-            to_at=max(row[3] for row in timed),
-            reason=reason,
-        )
         self._insert_urgent(db, Kind.GAP, record.model_dump_json().encode())
-        self._dropped += len(rows)
-        _set(db, "dropped", self._dropped)
-        if not db.execute("SELECT 1 FROM meta WHERE key = 'table_sent'").fetchone():
-            return True
-        # A dropped table of channels must be sent again before numbers are used.
-        db.execute("DELETE FROM meta WHERE key = 'table_sent'")
+        self._dropped += record.messages
+        rows.set_meta(db, "dropped", self._dropped)
         return True
 
     def table_is_sent(self, digest: str) -> bool:
@@ -391,7 +342,7 @@ class Outbox:
 
         def work(db: sqlite3.Connection) -> None:
             self._put_bulk(db, [BulkPart(Kind.CHANNELS, body)], None)
-            _set(db, "table_sent", digest)
+            rows.set_meta(db, "table_sent", digest)
 
         self._run(work)
         self._tell(Stream.BULK)
@@ -407,19 +358,19 @@ class Outbox:
     def _renew_epoch(self, db: sqlite3.Connection) -> None:
         """Give every waiting message a new identity, in the order they were made."""
         self._epoch = self._new_epoch()
-        _set(db, "epoch", self._epoch)
+        rows.set_meta(db, "epoch", self._epoch)
         db.execute("DELETE FROM meta WHERE key = 'table_sent'")
         for stream in Stream:
             table = _TABLE[stream]
             old = [row[0] for row in db.execute(f"SELECT sequence FROM {table} ORDER BY sequence")]
             self._assigned[stream] = 0
-            _set(db, f"assigned_{table}", 0)
+            rows.set_meta(db, f"assigned_{table}", 0)
             # New numbers never exceed old ones, and go upwards: no number is taken twice on the way.
             for sequence in old:
                 kind, raw = db.execute(
                     f"SELECT kind, raw FROM {table} WHERE sequence = ?", (sequence,)
                 ).fetchone()
-                body = raw[_body_start(raw) :]
+                body = raw[rows.body_start(raw) :]
                 number = self._next(db, stream)
                 fresh = self._seal(stream, number, Kind(kind), body)
                 db.execute(
@@ -427,58 +378,6 @@ class Outbox:
                 )
 
 
-def _body_start(raw: bytes) -> int:
-    return 48 + raw[5]
-
-
-def _set(db: sqlite3.Connection, key: str, value: object) -> None:
-    db.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-               (key, str(value)))  # fmt: skip
-
-
-def _store_mark(db: sqlite3.Connection, mark: SpoolMark) -> None:
-    for key in ("position", "boot", "next_index", "last_time"):
-        _set(db, key, getattr(mark, key))
-    db.executemany(
-        "INSERT INTO cursor VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET value = excluded.value",
-        list(mark.cursors.items()),
-    )
-
-
-def _first_time(db: sqlite3.Connection, alert_id: str, state: str) -> bool:
-    """Remember that this state of an alert was stored; False when it was before."""
-    added = db.execute(
-        "INSERT OR IGNORE INTO raised (alert, state) VALUES (?, ?)", (alert_id, state)
-    ).rowcount
-    if added:
-        db.execute("DELETE FROM raised WHERE number <= (SELECT max(number) FROM raised) - ?", (_RAISED_KEPT,))
-    return bool(added)
-
-
-def _number(db: sqlite3.Connection, entries: Iterable[ChannelEntry]) -> dict[str, ChannelEntry]:
-    numbered: dict[str, ChannelEntry] = {}
-    for entry in entries:
-        row = db.execute("SELECT number FROM channel WHERE name = ?", (entry.name,)).fetchone()
-        number = row[0] if row else _free_number(db, entry.number)
-        known = entry.model_copy(update={"number": number})
-        db.execute(
-            "INSERT INTO channel VALUES (?, ?, ?) ON CONFLICT (number) DO UPDATE SET entry = excluded.entry",
-            (number, entry.name, known.model_dump_json()),
-        )
-        numbered[entry.name] = known
-    return numbered
-
-
-def _free_number(db: sqlite3.Connection, wished: int) -> int:
-    if wished > 0 and not db.execute("SELECT 1 FROM channel WHERE number = ?", (wished,)).fetchone():
-        return wished
-    highest = db.execute("SELECT coalesce(max(number), 0) FROM channel").fetchone()[0]
-    return int(highest) + 1
-
-
-def table_digest(boot: str, entries: Sequence[ChannelEntry]) -> str:
-    """Names a table of channels within a boot."""
-    from hashlib import blake2b
-
-    text = json.dumps([boot, [entry.model_dump() for entry in entries]], sort_keys=True)
-    return blake2b(text.encode(), digest_size=12).hexdigest()
+def _channels(db: sqlite3.Connection) -> list[ChannelEntry]:
+    found = db.execute("SELECT entry FROM channel ORDER BY number").fetchall()
+    return [ChannelEntry.model_validate_json(row[0]) for row in found]

@@ -54,17 +54,18 @@ def pack_record(block: ReadingBlock, device: str, cursor: str | None) -> bytes:
     return _FRAME.pack(MAGIC, len(payload), zlib.crc32(payload)) + payload
 
 
-def parse_records(data: bytes, position: int) -> tuple[list[SpoolRecord], int, int]:
+def parse_records(data: bytes, position: int, *, is_all: bool = True) -> tuple[list[SpoolRecord], int, int]:
     """Whole records at the start of `data`, which begins at `position` of the spool.
 
     Gives the records, how many bytes were used, and how many of those belonged to no sound record (damage
-    is stepped over to the next sound record; a torn record at the end is left unused).
+    is stepped over to the next sound record; what is torn at the end is left unused). Unless `is_all`, a
+    record that goes on past the data is left for the next reading.
     """
     records: list[SpoolRecord] = []
     at = damaged = 0
     while len(data) - at >= _FRAME.size:
         size = _sound_size(data, at)
-        if size == 0:
+        if size == 0 and not is_all:
             break
         if size > 0:
             records.append(_unpack(data, at, size, position))

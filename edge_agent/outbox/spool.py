@@ -153,7 +153,7 @@ class Spool:
             with self._path(base).open("rb") as file:
                 file.seek(position - base)
                 data = file.read(wanted)
-            records, used, damaged = parse_records(data, position)
+            records, used, damaged = parse_records(data, position, is_all=wanted >= limit - position)
             if damaged:
                 log.error("spool: %d damaged bytes near %d were stepped over", damaged, position)
                 self.damaged_bytes += damaged

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 import functools
 
-from models.clock import EARLIEST_NS, ClockState
+from models.clock import EARLIEST_NS, SECOND_NS, Clock, ClockState
 
 _TIME_ERROR = 5  # adjtimex: the clock is not synchronised
+_ASK_EVERY_NS = 10 * SECOND_NS
 _TIMEX_BYTES = 512  # more than struct timex takes on any Linux
 
 
@@ -37,3 +38,18 @@ def _adjtimex() -> ctypes._NamedFuncPointer | None:
         return ctypes.CDLL(None, use_errno=True).adjtimex
     except (OSError, AttributeError):
         return None
+
+
+class ClockWatch:
+    """The clock's state, asked of the kernel at most once in ten seconds."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._asked_ns = -(10**18)
+        self._synchronised: bool | None = None
+
+    def read(self) -> ClockState:
+        now = self._clock.monotonic_ns()
+        if now - self._asked_ns > _ASK_EVERY_NS:
+            self._asked_ns, self._synchronised = now, is_synchronised()
+        return clock_state(self._clock.wall_ns(), synchronised=self._synchronised)

@@ -7,7 +7,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -21,6 +21,7 @@ from edge_agent.mqtt_connection import (
     Message,
     MqttConnection,
     Subscribed,
+    Will,
 )
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.sampler.backoff import Backoff
@@ -142,9 +143,8 @@ class Uplink:
         """Reach the broker, wait for its word, subscribe and say hello."""
         self._generation += 1
         will = Health(presence=Presence.OFFLINE, sent_at=self._clock.wall_ns(), boot=self._clock.boot())
-        options = _with_will(
-            self._options, up_topic(self._gateway, Up.HEALTH), will.model_dump_json().encode()
-        )
+        topic = up_topic(self._gateway, Up.HEALTH)
+        options = replace(self._options, will=Will(topic, will.model_dump_json().encode()))
         self._connection = MqttConnection(options, self._events, self._generation)
         self._connection.connect()
         deadline = self._clock.monotonic_ns() + round(CONNECT_LIMIT_S * SECOND_NS)
@@ -303,13 +303,22 @@ class Uplink:
         connection.close()
 
     def _say_goodbye(self, connection: MqttConnection) -> None:
-        """Presence offline, and a moment for the broker to take it."""
+        """Send what waits, then presence offline, with a moment for the broker to take both."""
+        with contextlib.suppress(TransientError):
+            self._connected_ns -= round(HELLO_WAIT_S * SECOND_NS)
+            self._send_waiting()
         payload = self._health(Presence.OFFLINE, False).model_dump_json().encode()
         packet = connection.publish(up_topic(self._gateway, Up.HEALTH), payload, retain=True)
         deadline = self._clock.monotonic_ns() + SECOND_NS
         while packet is not None and (event := self._next_event(deadline)) is not None:
-            if isinstance(event, Acknowledged) and event.packet == packet:
-                return
+            if isinstance(event, Message):
+                self._hear(event)
+            elif isinstance(event, Acknowledged):
+                self._acknowledged(event)
+                packet = None if event.packet == packet else packet
+        while self._outbox.backlog() and (event := self._next_event(deadline)) is not None:
+            if isinstance(event, Message):
+                self._hear(event)
 
     def _note_down(self, problem: str) -> None:
         if self.state.is_connected or self.state.problem != problem:
@@ -339,11 +348,3 @@ class Uplink:
             self._beat(hello=True)
         elif receipt.epoch == epoch:
             self._window.received(receipt.stream, receipt.through, {*receipt.beyond, *receipt.quarantined})
-
-
-def _with_will(options: ConnectionOptions, topic: str, payload: bytes) -> ConnectionOptions:
-    from dataclasses import replace
-
-    from edge_agent.mqtt_connection import Will
-
-    return replace(options, will=Will(topic, payload))

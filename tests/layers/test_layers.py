@@ -21,18 +21,21 @@ ORDER = {
         "errors settings storage events keys people fleet series incidents dispatch ingest scheduler web app "
         "commands cli"
     ).split(),
-    "edge_agent": "settings drivers sampler outbox judge uplink obedience enrolment app commands cli".split(),
+    "edge_agent": (
+        "toml_lines settings state mqtt_connection drivers sampler outbox judge uplink obedience enrolment "
+        "channels pipeline history status app cli"
+    ).split(),
     "models": (
-        "errors compile clock identity readings alert outcome configuration wire detectors trigger monitor "
-        "replay lab"
+        "errors compile clock identity readings alert outcome configuration wire snapshot detectors trigger "
+        "monitor replay lab"
     ).split(),
 }
 # Not for a gateway: memory and seconds it does not have.
 NEVER_ON_A_GATEWAY = {"scipy", "river", "fastapi", "influxdb_client", "sqlalchemy", "pandas"}
 # What is dear to load is imported inside the function that uses it.
 ONLY_WHEN_USED = {
-    "models": {"cryptography", "cbor2"},
-    "edge_agent": {"cryptography", "pymodbus", "psutil", "cbor2"},
+    "models": {"cryptography"},
+    "edge_agent": {"cryptography", "pymodbus", "psutil"},
 }
 
 
