@@ -160,7 +160,7 @@ def run_scheduler(settings: Settings) -> int:
 
 
 def stop_at_signal(stop: Callable[[], None]) -> None:
-    """Call `stop` at SIGTERM and SIGINT; for the main thread."""
+    """Call `stop` at SIGTERM and SIGINT; for the main thread. `stop` must take no lock."""
 
     def handle(_number: int, _frame: object) -> None:
         stop()

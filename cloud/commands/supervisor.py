@@ -56,19 +56,19 @@ class Supervisor:
 
     def __init__(self, children: Sequence[Child], clock: Clock) -> None:
         self._children, self._clock = children, clock
-        self._stop = threading.Event()
+        self._is_asked_to_stop = False
 
     def stop(self) -> None:
-        """Make `run` end all children and return; safe in a signal handler."""
-        self._stop.set()
+        """Make `run` end all children and return. For signal handlers, so it only leaves word."""
+        self._is_asked_to_stop = True
 
     def run(self) -> int:
         """Keep them running until stopped; 78 at once when one says its configuration is wrong."""
         code = 0
-        while not self._stop.is_set() and code == 0:
+        while not self._is_asked_to_stop and code == 0:
             for child in self._children:
                 code = code or self._look_after(child)
-            self._stop.wait(_LOOK_S)
+            self._clock.sleep(_LOOK_S)
         self._end()
         return code
 

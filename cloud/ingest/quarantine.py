@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cloud.errors import NotFoundError
 from cloud.fleet.status import raise_flag
-from cloud.ingest.inspection import Poison
 from cloud.ingest.tables import Quarantine
+
+if TYPE_CHECKING:
+    # Listing needs no compiled kernels, and the command line should answer at once.
+    from cloud.ingest.inspection import Poison
 
 # Codes that say something about the sender and not about one message; a person must know.
 FLAGGED = frozenset({"clone", "spoofed"})

@@ -30,7 +30,7 @@ from models.identity import Stream
 
 _log = logging.getLogger(__name__)
 _URGENT, _BULK = CLOUD_CLIENTS
-_LOOK_S = 0.5
+_LOOK_S = 0.2
 _JOIN_S = 5.0
 
 
@@ -39,6 +39,7 @@ class IngestService:
 
     def __init__(self, settings: Settings, main: Engine, series: Engine, clock: Clock) -> None:
         self._stop = threading.Event()
+        self._is_asked_to_stop = False
         self._clock, self._settings = clock, settings
         directory = ChannelDirectory(main)
         every = settings.ingest
@@ -88,8 +89,8 @@ class IngestService:
         ]
 
     def stop(self) -> None:
-        """Make `run` return soon; safe in a signal handler."""
-        self._stop.set()
+        """Make `run` return soon. For signal handlers: an Event set in one may wait for itself for ever."""
+        self._is_asked_to_stop = True
 
     def run(self) -> int:
         """Work until stopped; 0 then, 1 when a part died and all should be started anew."""
@@ -98,7 +99,8 @@ class IngestService:
         self._urgent.start()
         self._bulk.start()
         code = 0
-        while not self._stop.wait(_LOOK_S):
+        while not self._is_asked_to_stop:
+            self._clock.sleep(_LOOK_S)
             if dead := [thread.name for thread in self._threads if not thread.is_alive()]:
                 _log.critical("ingest ends, as it lost: %s", ", ".join(dead))
                 code = 1
