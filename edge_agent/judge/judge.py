@@ -294,10 +294,7 @@ class Judge:
 
     def _roll(self, *, save: bool) -> None:
         """Take a snapshot of all monitors; keep the last two, save the newer."""
-        states = tuple(
-            MonitorState(seat.config.name, seat.configuration, seat.monitor.snapshot())
-            for seat in self._seats
-        )
+        states = tuple(MonitorState(seat.config.name, seat.monitor.snapshot()) for seat in self._seats)
         still_open = tuple(alert.model_dump_json() for alert in self._open.values())
         self._rolls = [*self._rolls[-1:], Snapshot(self.position, self.event_time, states, still_open)]
         self._rolled_ns = self._clock.monotonic_ns()
