@@ -15,8 +15,8 @@ from models.readings import ReadingBlock
 class SingleChannel:
     """`score_one` then `learn_one`, as river's anomaly detectors; a bank of one inside.
 
-    `x` is a number or a dict with the value under its one key other than `time`. `time` is in seconds; without
-    it readings are taken to come every `period_s`.
+    `x` is a number or a dict with the value under its one key other than `time`. `time` is in seconds;
+    without it readings are taken to come every `period_s`.
 
     >>> detector = SingleChannel("limit", high=60)
     >>> detector.score_one({"t": 71.0}), detector.score_one(20.0)

@@ -1,0 +1,271 @@
+"""One contract, run over every detector of the registry; none is excused."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import detector_twins as twins
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.detectors.parameters import parse
+from models.detectors.registry import DETECTORS, entry_of, make_bank
+from models.detectors.rows import JUDGED
+from models.detectors.single import SingleChannel
+from models.errors import ParameterError, SnapshotError
+from models.readings import NOT_BELIEVED, Quality, ReadingBlock
+
+SECOND = 1_000_000_000
+START = 1_790_000_000 * SECOND
+
+# For each detector: parameters short enough for tests, and its twin.
+CASES = {
+    "limit": ({"low": -1.5, "high": 2.0}, lambda: twins.LimitTwin(-1.5, 2.0)),
+    "dwell": ({"high": 1.0, "for_s": 2.5}, lambda: twins.HeldTwin(lambda value: value > 1.0, 2.5)),
+    "rate": ({"rise_per_s": 0.4, "window_s": 7.0}, lambda: twins.RateTwin(0.4, math.inf, 7.0)),
+    "flat_line": ({"for_s": 4.0, "tolerance": 0.8}, lambda: twins.FlatLineTwin(4.0, 0.8)),
+    "absence": ({"after_s": 6.0}, lambda: twins.AbsenceTwin(6.0)),
+    "state_duration": (
+        {"state": 1.0, "tolerance": 0.9, "longest_s": 3.0},
+        lambda: twins.HeldTwin(lambda value: 0.1 <= value <= 1.9, 3.0),
+    ),
+    "ewma": ({"tau_s": 30.0, "warmup_s": 100.0}, lambda: twins.EwmaTwin(30.0, 100.0)),
+    "cusum": (
+        {"tau_s": 300.0, "unit_s": 5.0, "warmup_s": 100.0},
+        lambda: twins.CusumTwin(300.0, 5.0, 0.75, 100.0),
+    ),
+    "time_of_day": (
+        {"warmup_s": 86400.0, "utc_offset_s": 28800, "memory_s": 200000.0},
+        lambda: twins.TimeOfDayTwin(28800, warmup_s=86400.0, memory_s=200000.0),
+    ),
+}
+STEPS = {"time_of_day": 450.0}  # seconds between readings, where one second is too short to learn anything
+
+every_detector = pytest.mark.parametrize("name", list(DETECTORS))
+
+
+def bank(name, channels=(3, 5)):
+    return make_bank(name, CASES[name][0], channels)
+
+
+def walk(name, n=900, seed=1, channels=(3, 5)):
+    """Irregular readings of some channels with calm, noise and jumps; times rise."""
+    chance = np.random.default_rng(seed)
+    step = STEPS.get(name, 1.0)
+    time = START + np.cumsum(chance.integers(1, 2 * int(step * 1e9), n))
+    value = np.round(chance.normal(0, 1, n), 2) + np.where(chance.random(n) < 0.02, 8.0, 0.0)
+    value[n // 3 : n // 3 + 40] = 1.25
+    return ReadingBlock.of(chance.choice(channels, n), time, value)
+
+
+def run(one, block, cuts=()):
+    """Scores of all rows with time let pass at whole seconds of each row, in pieces cut at `cuts`."""
+    tables, judged = [], []
+    edges = [0, *sorted(cuts), len(block)]
+    for begin, end in itertools.pairwise(edges):
+        piece = block.rows(begin, end)
+        if not one.needs_time:
+            tables.append(one.score(piece).table)
+            continue
+        for row in range(len(piece)):
+            result = one.advance(int(piece.time[row]) // SECOND * SECOND)
+            if result is not None:
+                judged += list(zip(result.slot.tolist(), result.at.tolist(), strict=True))
+            tables.append(one.score(piece.rows(row, row + 1)).table)
+    return np.concatenate(tables, axis=1), judged
+
+
+def test_every_detector_has_a_case_and_a_complete_entry():
+    assert set(CASES) == set(DETECTORS)
+    for name, entry in DETECTORS.items():
+        assert entry.name == name
+        assert entry.title and entry.title_zh and entry.source and entry.warm_up
+        assert entry.cost_ns > 0
+        assert entry.bytes_per_channel == bank(name).bytes_per_channel
+        assert entry.bytes_per_channel <= (1200 if name == "time_of_day" else 512 if entry.learned else 128)
+        for field in entry.parameters.model_json_schema()["properties"].values():
+            assert field["title"] and field["title_zh"] and field["description"] and field["description_zh"]
+
+
+@every_detector
+def test_detector_equals_its_slow_twin(name):
+    block = walk(name, channels=(3,))
+    one, twin = bank(name, (3,)), CASES[name][1]()
+    expected = []
+    for row in range(len(block)):
+        if one.needs_time:
+            # The twin walks every second; the bank is called once and must come out the same.
+            before = int(block.time[row - 1]) // SECOND if row else int(block.time[0]) // SECOND - 1
+            for second in range(before + 1, int(block.time[row]) // SECOND + 1):
+                twin.advance(second * SECOND)
+        expected.append(twin.score(int(block.time[row]), float(block.value[row])))
+    got, _ = run(one, block)
+    assert got[0].tolist() == expected
+    if name not in ("absence",):
+        assert max(expected) > 0, "the walk must give the detector something to find"
+
+
+@every_detector
+def test_skipping_seconds_gives_what_stepping_through_them_gives(name):
+    if not bank(name).needs_time:
+        assert bank(name).advance(START) is None
+        return
+    stepped, jumped = bank(name), bank(name)
+    for one in (stepped, jumped):
+        one.advance(START)
+        one.score(ReadingBlock.of([3, 5], [START + 5, START + SECOND + 7], [1.5, 1.5]))
+    seen = []
+    for second in range(1, 60):
+        result = stepped.advance(START + second * SECOND)
+        seen += [] if result is None else zip(result.slot.tolist(), result.at.tolist(), strict=True)
+    result = jumped.advance(START + 59 * SECOND)
+    assert sorted(zip(result.slot.tolist(), result.at.tolist(), strict=True)) == sorted(seen)
+    assert len(seen) == 2
+    assert stepped.state.tobytes() == jumped.state.tobytes()
+
+
+@every_detector
+@settings(max_examples=15, deadline=None)
+@given(cuts=st.lists(st.integers(0, 300), max_size=6), seed=st.integers(0, 1000))
+def test_cutting_blocks_changes_nothing(name, cuts, seed):
+    block = walk(name, 300, seed)
+    whole, pieces = bank(name), bank(name)
+    expected, judged = run(whole, block)
+    got, judged_again = run(pieces, block, cuts)
+    assert np.array_equal(got, expected, equal_nan=True)
+    assert judged_again == judged
+    assert pieces.state.tobytes() == whole.state.tobytes()
+
+
+@every_detector
+def test_snapshot_continues_exactly(name):
+    block = walk(name)
+    straight, before, after = bank(name), bank(name), bank(name)
+    expected, _ = run(straight, block)
+    run(before, block.rows(0, 500))
+    after.restore(before.snapshot())
+    got, _ = run(after, block.rows(500, 900))
+    assert np.array_equal(got, expected[:, 500:], equal_nan=True)
+    assert after.snapshot() == straight.snapshot()
+
+
+@every_detector
+def test_snapshot_of_one_channel_fits_a_bank_of_that_channel(name):
+    block = walk(name)
+    both, alone = bank(name), bank(name, (5,))
+    run(both, block)
+    alone.restore(both.snapshot([1]))
+    assert alone.state[0].tobytes() == both.state[1].tobytes()
+
+
+@every_detector
+def test_damaged_or_foreign_snapshot_is_refused(name):
+    one = bank(name)
+    run(one, walk(name, 100))
+    data = one.snapshot()
+    kept = one.state.tobytes()
+    for at in range(0, len(data), max(1, len(data) // 40)):
+        with pytest.raises(SnapshotError):
+            one.restore(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        with pytest.raises(SnapshotError):
+            one.restore(data[:at])
+    other = next(detector for detector in DETECTORS if detector != name)
+    with pytest.raises(SnapshotError):
+        one.restore(bank(other).snapshot())
+    with pytest.raises(SnapshotError):
+        one.restore(bank(name, (3, 5, 7)).snapshot())
+    assert one.state.tobytes() == kept
+
+
+@every_detector
+@pytest.mark.parametrize("flag", [flag for flag in Quality if flag & NOT_BELIEVED])
+def test_unbelieved_rows_score_nothing_and_teach_nothing(name, flag):
+    block = walk(name)
+    clean, dirty = bank(name), bank(name)
+    run(clean, block)
+    run(dirty, block)
+    bad = ReadingBlock.of(
+        [3, 3, 5, 9, -4],
+        [int(block.time[-1]) + k for k in range(5)],
+        [99.0, math.nan, math.inf, 99.0, 99.0],
+        [int(flag), 0, 0, 0, 0],
+    )
+    scores = dirty.score(bad)
+    assert scores.score.tolist() == [0.0] * 5
+    assert not (scores.flags & JUDGED).any()
+    assert np.isnan(scores.expected).all() and np.isnan(scores.lower).all() and np.isnan(scores.upper).all()
+    assert dirty.state.tobytes() == clean.state.tobytes()
+
+
+@every_detector
+def test_scores_stay_between_0_and_10_whatever_comes(name):
+    chance = np.random.default_rng(5)
+    size = 10.0 ** chance.uniform(-300, 300, 4000) * chance.choice([-1, 1], 4000)
+    time = START + chance.integers(-(10**15), 10**15, 4000)
+    block = ReadingBlock.of(chance.choice((3, 5), 4000), time, size, chance.integers(0, 256, 4000))
+    scores = bank(name).score(block)
+    assert ((scores.score >= 0) & (scores.score <= 10)).all()
+
+
+@every_detector
+def test_empty_block_and_read_only_columns_are_fine(name):
+    one = bank(name)
+    assert len(one.score(ReadingBlock.of([], [], [])).score) == 0
+    frozen = walk(name, 50)
+    for column in (frozen.channel, frozen.time, frozen.value, frozen.quality):
+        column.flags.writeable = False
+    assert np.array_equal(one.score(frozen).score, bank(name).score(walk(name, 50)).score)
+
+
+@every_detector
+def test_a_step_of_the_wall_clock_leaves_durations_true(name):
+    step = 24 * 3600 * SECOND  # whole days, so that even the hour of day is the same
+    block = walk(name)
+    straight, stepped = bank(name), bank(name)
+    expected, _ = run(straight, block)
+    first, _ = run(stepped, block.rows(0, 450))
+    stepped.shift(step)
+    late = block.rows(450, 900)
+    moved = ReadingBlock.of(late.channel, late.time + step, late.value, late.quality)
+    second, _ = run(stepped, moved)
+    assert first[0].tolist() + second[0].tolist() == expected[0].tolist()
+
+
+@every_detector
+def test_unknown_and_impossible_parameters_are_refused_by_name(name):
+    model = entry_of(name).parameters
+    with pytest.raises(ParameterError, match="unknown parameter 'hihg'"):
+        parse(model, name, {**CASES[name][0], "hihg": 1})
+    for field, schema in model.model_json_schema()["properties"].items():
+        if "exclusiveMinimum" in schema or "minimum" in schema:
+            with pytest.raises(ParameterError, match=rf"{name}: {field}: .*range"):
+                parse(model, name, {**CASES[name][0], field: -1e18})
+
+
+@every_detector
+def test_one_channel_with_rivers_face_scores_as_the_bank(name):
+    block = walk(name, 300, channels=(3,))
+    single = SingleChannel(name, **CASES[name][0])
+    expected, _ = run(bank(name, (3,)), block)
+    got = []
+    for row in range(len(block)):
+        x = {"value": float(block.value[row]), "time": int(block.time[row]) / SECOND}
+        got.append(single.score_one(x))
+        assert single.score_one(x) == got[-1], "scoring twice must give the same"
+        single.learn_one(x)
+    assert np.allclose(got, expected[0], atol=1e-3)
+
+
+def test_near_names_are_suggested():
+    with pytest.raises(ParameterError, match="did you mean ewma"):
+        make_bank("ewms", {}, [1])
+
+
+def test_bank_refuses_channels_it_cannot_hold():
+    with pytest.raises(ValueError, match="each once"):
+        make_bank("limit", {"high": 1}, [1, 1])
+    with pytest.raises(ValueError, match="span"):
+        make_bank("limit", {"high": 1}, [1, 2**30])
