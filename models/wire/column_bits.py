@@ -36,6 +36,13 @@ RICE = 9  # width byte: 0 all are zero, 1..8 planes, 9 codes
 _SCALE = 4  # both parameters are kept in sixteenths
 _MOST_RUN, _MOST_RICE = 16 << _SCALE, 56 << _SCALE
 _ESCAPE = 24  # so many ones say that 64 plain bits follow
+# Typed from the start: a literal, or a number that begins as one, makes the compiler write another kernel.
+ZERO: Whole = np.int64(0)
+ONE: Whole = np.int64(1)
+_ONES: Whole = np.int64(_ESCAPE)
+_PLAIN: Whole = np.int64(64)
+YES: Any = np.bool_(True)
+NO: Any = np.bool_(False)
 
 
 @kernel
@@ -82,7 +89,7 @@ def put_rice(number: Whole, low: Whole, out: Bytes, at: Whole) -> Whole:
     """number >> low in ones and a zero, then its `low` low bits; or the escape and 64 bits."""
     high = number >> low
     if number < 0 or high >= _ESCAPE:
-        return put_bits(number, 64, out, put_bits((1 << _ESCAPE) - 1, _ESCAPE, out, at))
+        return put_bits(number, _PLAIN, out, put_bits((ONE << _ONES) - 1, _ONES, out, at))
     at = put_bits((1 << high) - 1, high + 1, out, at)
     return put_bits(number, low, out, at)
 
@@ -101,7 +108,7 @@ def learned(rice: Whole, number: Whole) -> Whole:
 @kernel
 def put_codes(numbers: Int64s, count: Whole, out: Bytes, start: Whole, limit: Whole) -> Whole:
     """Write codes from byte `start`; returns the byte after them, or -1 once they reach byte `limit`."""
-    run, rice, at, i = 1 << _SCALE, 2 << _SCALE, start * 8, 0
+    run, rice, at, i = ONE << _SCALE, 2 * ONE << _SCALE, start * 8, ZERO
     while i < count:
         if at >= limit * 8:
             return -1
@@ -117,10 +124,10 @@ def put_codes(numbers: Int64s, count: Whole, out: Bytes, start: Whole, limit: Wh
             zeros += 1
         i += zeros
         if zeros == 1 << short or i == count:
-            at = put_bits(0, 1, out, at)
+            at = put_bits(ZERO, ONE, out, at)
             run = min(_MOST_RUN, run + 2)
             continue
-        at = put_bits(zeros, short, out, put_bits(1, 1, out, at))
+        at = put_bits(zeros, short, out, put_bits(ONE, ONE, out, at))
         at = put_rice(numbers[i] - 1, rice >> _SCALE, out, at)
         rice = learned(rice, numbers[i] - 1)
         run = max(0, run - 1)
@@ -150,7 +157,7 @@ def take_rice(body: Bytes, at: Whole, low: Whole) -> tuple[Whole, Whole]:
 @kernel
 def take_codes(body: Bytes, start: Whole, count: Whole, numbers: Int64s) -> Whole:
     """Read `count` numbers of `put_codes` from byte `start`; returns the byte after them, or a fault."""
-    run, rice, at, i, end = 1 << _SCALE, 2 << _SCALE, start * 8, 0, len(body) * 8
+    run, rice, at, i, end = ONE << _SCALE, 2 * ONE << _SCALE, start * 8, ZERO, len(body) * 8
     while i < count:
         short = run >> _SCALE
         if short == 0:
@@ -162,10 +169,10 @@ def take_codes(body: Bytes, start: Whole, count: Whole, numbers: Int64s) -> Whol
             i += 1
             continue
         # A whole run is one bit, and may be the last of the body.
-        if at >= end or (1 + short > end - at and take_bits(body, at, 1) == 1):
+        if at >= end or (1 + short > end - at and take_bits(body, at, ONE) == 1):
             return SHORT
         zeros = min(1 << short, count - i)
-        broken = take_bits(body, at, 1)
+        broken = take_bits(body, at, ONE)
         at += 1
         if broken == 1:
             zeros = take_bits(body, at, short)

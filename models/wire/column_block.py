@@ -14,9 +14,11 @@ from models.readings import Bytes, Floats, Int32s, Int64s
 from models.wire.column_bits import (
     CHANNEL,
     COUNT,
+    ONE,
     ORDER,
     QUALITY,
     TRAILING,
+    ZERO,
     Whole,
     put_column,
     take_column,
@@ -39,7 +41,7 @@ def group_rows(channel: Int32s, ordinal: Int32s, numbers: Int32s, counts: Int64s
     while size < 2 * len(channel):
         size *= 2
     table = np.full(size, -1, np.int32)
-    found = 0
+    found = ZERO
     for i in range(len(channel)):
         slot = (np.int64(channel[i]) * 40503) & (size - 1)
         while table[slot] >= 0 and numbers[table[slot]] != channel[i]:
@@ -71,7 +73,7 @@ def put_order(ordinal: Int32s, channels: Whole, work: Int64s, dense: bool, out: 
 @kernel
 def put_quality(quality: Bytes, lengths: Int64s, flags: Int64s, dense: bool, out: Bytes, at: Whole) -> Whole:
     """Quality as runs: none at all when every reading is good."""
-    runs = 0
+    runs = ZERO
     for i in range(len(quality)):
         if i == 0 or quality[i] != quality[i - 1]:
             lengths[runs], flags[runs] = 0, quality[i]
@@ -80,7 +82,7 @@ def put_quality(quality: Bytes, lengths: Int64s, flags: Int64s, dense: bool, out
     if runs == 1 and flags[0] == 0:
         runs = 0
     head = np.full(1, runs, np.int64)
-    at = put_column(head, 1, dense, out, at)
+    at = put_column(head, ONE, dense, out, at)
     at = put_column(lengths, runs, dense, out, at)
     return put_column(flags, runs, dense, out, at)
 
@@ -96,11 +98,11 @@ def write_block(
     channels = group_rows(channel, ordinal, numbers, counts)
     numbers, counts = numbers[:channels], counts[:channels]
     before, place = np.int64(-1), np.empty(channels, np.int64)
-    start, usual = 0, rows // channels
+    start, usual = ZERO, rows // channels
     for c in range(channels):
         work[c] = zigzag(np.int64(numbers[c]) - before - 1)
         before, place[c], start = np.int64(numbers[c]), start, start + counts[c]
-    at = put_column(work, channels, dense, out, 0)
+    at = put_column(work, channels, dense, out, ZERO)
     for c in range(channels):
         work[c] = zigzag(counts[c] - usual)
         usual = counts[c]
@@ -168,7 +170,7 @@ def take_order(body: Bytes, at: Whole, counts: Int64s, work: Int64s, ordinal: In
 @kernel
 def take_quality(body: Bytes, at: Whole, lengths: Int64s, flags: Int64s, quality: Bytes) -> Whole:
     """Quality from its runs; no runs: all good. Both arrays are room to work, as long as the rows."""
-    at = take_column(body, at, 1, lengths)
+    at = take_column(body, at, ONE, lengths)
     if at < 0:
         return at
     runs, rows, start = lengths[0], len(quality), 0
@@ -203,7 +205,7 @@ def read_block(
     )
     ordinal, times, values = np.empty(rows, np.int32), np.empty(rows, np.int64), np.empty(rows)
     flags, spare = np.empty(rows, np.uint8), np.empty(rows, np.int64)
-    at = take_channels(body, 0, rows, numbers, counts)
+    at = take_channels(body, ZERO, rows, numbers, counts)
     if at >= 0:
         at = take_order(body, at, counts, work, ordinal)
     if at >= 0:

@@ -10,7 +10,7 @@ import numpy as np
 
 from models.compile import kernel
 from models.readings import Bytes, Int64s
-from models.wire.column_bits import SHORT, TIME, Whole, put_column, take_column, unzigzag, zigzag
+from models.wire.column_bits import ONE, SHORT, TIME, ZERO, Whole, put_column, take_column, unzigzag, zigzag
 
 SAME_TIMES, SAME_UNIT, UNITS_FROM = (
     0,
@@ -64,8 +64,9 @@ def put_times(
         np.empty(channels, np.int64),
         np.empty(channels, np.int64),
     )
-    own, told, start, before = 0, 0, 0, -1
-    unit, unit_before, usual, first = 3, 3, np.int64(0), np.int64(base)
+    own, told, start, before = ZERO, ZERO, ZERO, -ONE
+    seconds, usual, first = 3 * ONE, ZERO, base + ZERO
+    unit = unit_before = seconds
     for c in range(channels):
         stop = start + counts[c]
         same = before >= 0 and counts[c] == counts[c - 1]
@@ -80,7 +81,7 @@ def put_times(
             for i in range(start + 1, stop):
                 work[told] = time[i] - time[i - 1]
                 told += 1
-            unit = coarsest_unit(work, begin, told, unit if told == begin else 3)
+            unit = coarsest_unit(work, begin, told, unit if told == begin else seconds)
             size = 1000**unit
             for i in range(begin, told):
                 work[i] //= size
@@ -94,7 +95,7 @@ def put_times(
             own += 1
         before, start = start, stop
     at = put_column(kinds, channels, dense, out, at)
-    unit = coarsest_unit(firsts, 0, own, 3)
+    unit = coarsest_unit(firsts, ZERO, own, seconds)
     out[at] = unit
     for c in range(own):
         firsts[c] = zigzag(firsts[c] // 1000**unit)
@@ -109,7 +110,7 @@ def own_times(counts: Int64s, kinds: Int64s) -> tuple[Whole, Whole]:
 
     Of those that do, `kinds` becomes the unit: 0 to 3 for ns, us, ms, s; of the others -1.
     """
-    own, told, unit = 0, 0, np.int64(3)
+    own, told, unit = ZERO, ZERO, 3 * ONE
     for c in range(len(counts)):
         if kinds[c] == SAME_TIMES:
             if c == 0 or counts[c] != counts[c - 1]:
@@ -151,7 +152,7 @@ def take_times(body: Bytes, at: Whole, base: Whole, counts: Int64s, work: Int64s
         at = take_column(body, at, told, work)
     if at < 0:
         return at
-    own, told, start, usual, first = 0, 0, 0, np.int64(0), np.int64(base)
+    own, told, start, usual, first = ZERO, ZERO, ZERO, ZERO, np.int64(base)
     for c in range(channels):
         if kinds[c] < 0:
             for i in range(counts[c]):

@@ -10,7 +10,20 @@ import numpy as np
 
 from models.compile import kernel
 from models.readings import Bytes, Floats, Int32s, Int64s
-from models.wire.column_bits import ODD, SHORT, VALUE, Whole, put_column, take_column, unzigzag, zigzag
+from models.wire.column_bits import (
+    NO,
+    ODD,
+    ONE,
+    SHORT,
+    VALUE,
+    YES,
+    ZERO,
+    Whole,
+    put_column,
+    take_column,
+    unzigzag,
+    zigzag,
+)
 
 # Resolutions that need one byte in a body. Numbers are never given a second meaning.
 KNOWN_RESOLUTIONS = np.array(
@@ -73,10 +86,10 @@ def choose_code(
     """
     for k in range(DECIMALS):
         known = KNOWN_RESOLUTIONS[k]
-        if known > resolution and to_steps(value, start, stop, known, True, steps, exact):
+        if known > resolution and to_steps(value, start, stop, known, YES, steps, exact):
             return 1 + k
     usable = 1e-300 < resolution < 1e300
-    if not usable or not to_steps(value, start, stop, resolution, False, steps, exact):
+    if not usable or not to_steps(value, start, stop, resolution, NO, steps, exact):
         return CODE_FLOAT
     for k in range(len(KNOWN_RESOLUTIONS)):
         if KNOWN_RESOLUTIONS[k] == resolution:
@@ -107,8 +120,8 @@ def put_values(
     deltas, floats = np.empty(rows, np.int64), np.empty(rows, np.int64)
     odd_at, odd_bits = np.empty(rows, np.int64), np.empty(rows, np.int64)
     steps, exact = np.empty(rows, np.int64), np.empty(rows, np.uint8)
-    stepped, moved, raw, odd, used, start, last_odd, code_before = 0, 0, 0, 0, 0, 0, -1, 0
-    first, float_before = np.int64(0), np.int64(0)
+    stepped, moved, raw, odd, used, start, last_odd = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, -ONE
+    first, float_before, code_before = ZERO, ZERO, ZERO
     for c in range(channels):
         stop = start + counts[c]
         wished = resolution[numbers[c]] if numbers[c] < len(resolution) else 0.0
@@ -138,14 +151,14 @@ def put_values(
         start = stop
     at = put_column(codes, channels, dense, out, at)
     out[at] = used
-    at = put_column(stated.view(np.int64), used, False, out, at + 1)
+    at = put_column(stated.view(np.int64), used, NO, out, at + 1)
     at = put_column(firsts, stepped, dense, out, at)
     at = put_column(deltas, moved, dense, out, at)
-    at = put_column(floats, raw, False, out, at)
+    at = put_column(floats, raw, NO, out, at)
     deltas[0] = odd
-    at = put_column(deltas, 1, dense, out, at)
+    at = put_column(deltas, ONE, dense, out, at)
     at = put_column(odd_at, odd, dense, out, at)
-    return put_column(odd_bits, odd, False, out, at)
+    return put_column(odd_bits, odd, NO, out, at)
 
 
 @kernel
@@ -192,8 +205,8 @@ def take_values(body: Bytes, at: Whole, counts: Int64s, value: Floats, bits: Int
         at = take_column(body, at, sums[2], floats)
     if at < 0:
         return at
-    stepped, moved, raw, start = 0, 0, 0, 0
-    first, float_now = np.int64(0), np.int64(0)
+    stepped, moved, raw, start = ZERO, ZERO, ZERO, ZERO
+    first, float_now = ZERO, ZERO
     for c in range(channels):
         stop = start + counts[c]
         if codes[c] == CODE_FLOAT:
@@ -221,7 +234,7 @@ def take_values(body: Bytes, at: Whole, counts: Int64s, value: Floats, bits: Int
 @kernel
 def take_odd(body: Bytes, at: Whole, places: Int64s, odd_bits: Int64s, bits: Int64s) -> Whole:
     """The values that are no step, put over what stands there; the first two arrays are room to work."""
-    at = take_column(body, at, 1, places)
+    at = take_column(body, at, ONE, places)
     if at < 0:
         return at
     odd = places[0]
