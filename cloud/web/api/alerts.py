@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Query
+from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -120,11 +121,11 @@ def get_band(alert_id: str, state: State, access: Access = needs(Permission.SEE)
     with state.reading() as session:
         row = _find(session, alert_id, access)
         body = _evidence(session, row).body
-    alert, evidence = Alert.model_validate(row.body), Evidence.model_validate(body)
     try:
+        alert, evidence = Alert.model_validate(row.body), Evidence.model_validate(body)
         again = replay_evidence(evidence, gateway=alert.gateway)
-    except LastmileError as wrong:
-        raise ConflictError("evidence", f"the evidence cannot be run here: {wrong}") from wrong
+    except (ValidationError, LastmileError) as wrong:
+        raise ConflictError("evidence", "the evidence cannot be run again here") from wrong
     numbers = [number for number, name in evidence.channels.items() if name == alert.channel]
     channel = np.concatenate([np.empty(0, np.int32), *(block.channel for block in again.readings)])
     values = np.concatenate([np.empty(0), *(block.value for block in again.readings)])

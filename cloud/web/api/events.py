@@ -32,7 +32,9 @@ def get_events(
     after: Annotated[int | None, Query(ge=0, description="as Last-Event-ID, for who cannot set it")] = None,
     access: Access = needs(Permission.SEE),
 ) -> StreamingResponse:
-    """Events of the asker's sites from now on, or from behind Last-Event-ID. Ends when the session does."""
+    """Events of the asker's sites behind Last-Event-ID; without one from a few seconds ago on, as the page
+    that listens is that old. Ends when the session does.
+    """
     sites = access.narrow(site)
     start = int(last_event_id) if last_event_id and last_event_id.isdecimal() else after
     stream = _stream(request, request.app.state.tail, sites, start)
@@ -46,30 +48,34 @@ async def _stream(
     yield f"retry: {RETRY_MS}\n\n"
     async with tail.listen() as queue:
         # Listening began before this look, so nothing falls between; what comes twice is told by its id.
-        last = await tail.last_id() if start is None else start
-        while start is not None:
-            missed = await asyncio.to_thread(tail.read, last, sites)
+        last = await asyncio.to_thread(tail.fresh_start) if start is None else start
+        while missed := await asyncio.to_thread(tail.read, last, sites):
             for event in missed:
                 yield told(event)
                 last = event.id
-            if not missed:
-                break
-        clock = asyncio.get_running_loop().time
-        checked = said = clock()
-        while True:
-            event = await _next(queue, CHECK_EVERY_S)
-            if event is ENDED:
+        async for text in _live(request, queue, sites, last):
+            yield text
+
+
+async def _live(
+    request: Request, queue: asyncio.Queue[Told | None], sites: frozenset[str], last: int
+) -> AsyncIterator[str]:
+    clock = asyncio.get_running_loop().time
+    checked = said = clock()
+    while True:
+        event = await _next(queue, CHECK_EVERY_S)
+        if event is ENDED:
+            return
+        if isinstance(event, Told) and event.id > last and covers(sites, event.site_id):
+            yield told(event)
+            last, said = event.id, clock()
+        if clock() - checked >= CHECK_EVERY_S:
+            checked = clock()
+            if not await asyncio.to_thread(_still_may, request, sites):
                 return
-            if isinstance(event, Told) and event.id > last and covers(sites, event.site_id):
-                yield told(event)
-                last, said = event.id, clock()
-            if clock() - checked >= CHECK_EVERY_S:
-                checked = clock()
-                if not await asyncio.to_thread(_still_may, request, sites):
-                    return
-            if clock() - said >= HEARTBEAT_S:
-                yield ": still here\n\n"
-                said = clock()
+        if clock() - said >= HEARTBEAT_S:
+            yield ": still here\n\n"
+            said = clock()
 
 
 ENDED = object()

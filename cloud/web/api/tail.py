@@ -9,11 +9,16 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import select
+
 from cloud.errors import StoreError
 from cloud.events.bus import ALL_SITES, last_id, read_after
+from cloud.events.tables import Event
 from cloud.web.state import WebState
+from models.clock import SECOND_NS
 
 LOOK_EVERY_S = 0.2
+OVERLAP_NS = 5 * SECOND_NS
 MOST_WAITING = 1000  # events a page may be behind; then its stream ends and it resumes from the table
 _LOG = logging.getLogger(__name__)
 
@@ -81,9 +86,11 @@ class Tail:
         with self._state.reading() as session:
             return last_id(session)
 
-    async def last_id(self) -> int:
-        """Highest id so far."""
-        return await asyncio.to_thread(self._last_id)
+    def fresh_start(self) -> int:
+        """Id behind which a reader without one begins: a few seconds back, as its page is that old."""
+        latest = select(Event.id).where(Event.at <= self._state.now - OVERLAP_NS)
+        with self._state.reading() as session:
+            return session.scalar(latest.order_by(Event.id.desc()).limit(1)) or 0
 
 
 def _hand(queue: asyncio.Queue[Told | None], event: Told) -> None:
