@@ -167,8 +167,10 @@ def _name_fault(wrong: ValidationError, text: str, file: str) -> ConfigurationEr
 
 
 def _last_line_naming(text: str, name: str) -> int:
-    lines = [number for number, line in enumerate(text.splitlines(), 1) if f'"{name}"' in line]
-    return lines[-1] if lines else 1
+    lines = text.splitlines()
+    naming = [number for number, line in enumerate(lines, 1) if f'"{name}"' in line]
+    defining = [number for number in naming if re.match(r"\s*name\s*=", lines[number - 1])]
+    return (defining or naming or [1])[-1]
 
 
 def _dotted(location: tuple[str | int, ...]) -> str:

@@ -13,11 +13,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import ValidationError
+
 from edge_agent.outbox import rows, schema
 from edge_agent.outbox.rows import BulkPart, SpoolMark
 from models.alert import Alert
+from models.errors import WireError
 from models.identity import MessageIdentity, Stream
-from models.wire.envelope import Kind, seal
+from models.wire.envelope import Kind, open_envelope, seal
 from models.wire.messages import ChannelEntry, GapRecord, Receipt
 
 log = logging.getLogger(__name__)
@@ -57,15 +60,17 @@ class Outbox:
 
     def mark(self) -> SpoolMark:
         """How far the spool was cut, as of the last commit."""
-        with self._lock:
-            meta = dict(self._database.execute("SELECT key, value FROM meta"))
-            cursors = dict(self._database.execute("SELECT device, value FROM cursor"))
+        return self._run(self._mark, writes=False)
+
+    def _mark(self, db: sqlite3.Connection) -> SpoolMark:
+        meta = dict(db.execute("SELECT key, value FROM meta"))
+        cursors = dict(db.execute("SELECT device, value FROM cursor"))
         return SpoolMark(
-            int(meta.get("position", 0)),
+            schema.whole(meta, "position"),
             meta.get("boot", ""),
-            int(meta.get("next_index", 0)),
+            schema.whole(meta, "next_index"),
             cursors,
-            int(meta.get("last_time", 0)),
+            schema.whole(meta, "last_time"),
         )
 
     def counts(self) -> dict[str, int]:
@@ -96,13 +101,14 @@ class Outbox:
     def messages(self, stream: Stream, after: int, limit: int) -> list[tuple[int, bytes]]:
         """Number and exact bytes of waiting messages above `after`, lowest first."""
         query = f"SELECT sequence, raw FROM {_TABLE[stream]} WHERE sequence > ? ORDER BY sequence LIMIT ?"
-        return self._run(lambda db: db.execute(query, (after, limit)).fetchall(), writes=False)
+        found = self._run(lambda db: db.execute(query, (after, limit)).fetchall(), writes=False)
+        return [row for row in found if self._is_sound(stream, *row)]
 
     def message(self, stream: Stream, sequence: int) -> bytes | None:
         """Exact bytes of one waiting message; None when it needs no sending any more."""
         query = f"SELECT raw FROM {_TABLE[stream]} WHERE sequence = ?"
         row = self._run(lambda db: db.execute(query, (sequence,)).fetchone(), writes=False)
-        return row[0] if row else None
+        return row[0] if row and self._is_sound(stream, sequence, row[0]) else None
 
     def listen(self, listener: Callable[[Stream], None]) -> None:
         """Call `listener` after each commit that added messages."""
@@ -174,16 +180,44 @@ class Outbox:
 
     # ---- inside
 
+    def _is_sound(self, stream: Stream, sequence: int, raw: bytes) -> bool:
+        """Whether a message's bytes are those that were sealed. The disk changed them otherwise: the cloud
+        could not even read whose they are, so they are given up and a gap record stands in."""
+        try:
+            open_envelope(raw if isinstance(raw, bytes) else b"")
+        except WireError as wrong:
+            log.error("outbox: message %d of %s was damaged on disk: %s", sequence, stream.name, wrong)
+            self._run(lambda db: self._give_up(db, stream, sequence))
+            return False
+        return True
+
+    def _give_up(self, db: sqlite3.Connection, stream: Stream, sequence: int) -> None:
+        now = self._now()
+        record = GapRecord(
+            first_sequence=sequence if stream is Stream.BULK else 0,
+            last_sequence=sequence if stream is Stream.BULK else 0,
+            messages=1, readings=0, from_at=now, to_at=now, reason="message_damaged",
+        )  # fmt: skip
+        body = record.model_dump_json().encode()
+        if stream is Stream.BULK:
+            db.execute("DELETE FROM bulk WHERE sequence = ?", (sequence,))
+            self._insert_urgent(db, Kind.GAP, body)
+        else:
+            raw = self._seal(stream, sequence, Kind.GAP, body)
+            db.execute(
+                "UPDATE urgent SET kind = ?, raw = ? WHERE sequence = ?", (int(Kind.GAP), raw, sequence)
+            )
+
     def _open(self) -> sqlite3.Connection:
         try:
             return schema.open_database(self._path, self._max_mb)
-        except sqlite3.DatabaseError as wrong:
+        except schema.FAULTS as wrong:
             if not schema.is_damage(wrong):
                 raise
             self._set_aside(wrong)
             return schema.open_database(self._path, self._max_mb)
 
-    def _set_aside(self, wrong: sqlite3.Error) -> None:
+    def _set_aside(self, wrong: Exception) -> None:
         self._damaged = str(wrong)
         kept = schema.set_aside(self._path, str(self._now()))
         log.error("outbox: damaged (%s), set aside as %s; a new epoch begins", wrong, kept.name)
@@ -191,7 +225,7 @@ class Outbox:
     def _begin_life(self) -> None:
         try:
             self._read_life()
-        except sqlite3.DatabaseError as wrong:
+        except schema.FAULTS as wrong:
             if not schema.is_damage(wrong):
                 raise
             self._database.close()
@@ -208,9 +242,9 @@ class Outbox:
             if "epoch" not in meta:
                 meta["epoch"] = str(self._new_epoch())
                 self._database.execute("INSERT INTO meta VALUES ('epoch', ?)", (meta["epoch"],))
-            self._epoch = int(meta["epoch"])
-            self._assigned = {s: int(meta.get(f"assigned_{_TABLE[s]}", 0)) for s in Stream}
-            self._dropped = int(meta.get("dropped", 0))
+            self._epoch = schema.whole(meta, "epoch")
+            self._assigned = {s: schema.whole(meta, f"assigned_{_TABLE[s]}") for s in Stream}
+            self._dropped = schema.whole(meta, "dropped")
 
     def _note_damage(self) -> None:
         """Tell the cloud that an unknown number of messages went with the damaged file."""
@@ -229,7 +263,7 @@ class Outbox:
             for attempt in range(12):
                 try:
                     return self._once(work, writes)
-                except sqlite3.DatabaseError as wrong:
+                except schema.FAULTS as wrong:
                     if schema.is_full(wrong) and writes and attempt < 10:
                         self._once(lambda db: self._drop_oldest(db, "outbox_full"), True)
                     elif schema.is_damage(wrong) and attempt < 11:
@@ -251,12 +285,12 @@ class Outbox:
             raise
         return answer
 
-    def _start_over(self, wrong: sqlite3.Error) -> None:
+    def _start_over(self, wrong: Exception) -> None:
         """A new file, with how far the spool was cut and what channels are called if that can be read."""
         try:
-            mark: SpoolMark | None = self.mark()
+            mark: SpoolMark | None = self._mark(self._database)
             entries = _channels(self._database)
-        except sqlite3.DatabaseError:
+        except schema.FAULTS:
             mark, entries = None, []
         self._database.close()
         self._set_aside(wrong)
@@ -380,4 +414,7 @@ class Outbox:
 
 def _channels(db: sqlite3.Connection) -> list[ChannelEntry]:
     found = db.execute("SELECT entry FROM channel ORDER BY number").fetchall()
-    return [ChannelEntry.model_validate_json(row[0]) for row in found]
+    try:
+        return [ChannelEntry.model_validate_json(row[0]) for row in found]
+    except ValidationError as wrong:
+        raise sqlite3.DatabaseError(f"channels malformed: {wrong}") from wrong

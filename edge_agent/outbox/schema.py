@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 
 PAGE_BYTES = 4096
@@ -40,7 +41,7 @@ def open_database(path: Path, max_mb: int) -> sqlite3.Connection:
         used = database.execute("PRAGMA page_count").fetchone()[0]
         wanted = max_mb * (1 << 20) // PAGE_BYTES
         database.execute(f"PRAGMA max_page_count = {max(wanted, used)}")
-    except sqlite3.DatabaseError:
+    except FAULTS:
         database.close()
         raise
     return database
@@ -54,14 +55,20 @@ def free_bytes(database: sqlite3.Connection) -> tuple[int, int]:
     return (bound - used + freed) * PAGE_BYTES, bound * PAGE_BYTES
 
 
-def is_damage(wrong: sqlite3.Error) -> bool:
+# What a damaged file can raise: its texts may be no UTF-8.
+FAULTS = (sqlite3.DatabaseError, UnicodeDecodeError)
+
+
+def is_damage(wrong: Exception) -> bool:
     """Whether an error means that the file itself is broken, not that it is full or busy."""
+    if isinstance(wrong, UnicodeDecodeError):
+        return True
     if isinstance(wrong, sqlite3.OperationalError | sqlite3.ProgrammingError | sqlite3.IntegrityError):
         return "malformed" in str(wrong) or "no such table" in str(wrong)
     return isinstance(wrong, sqlite3.DatabaseError)
 
 
-def is_full(wrong: sqlite3.Error) -> bool:
+def is_full(wrong: Exception) -> bool:
     return isinstance(wrong, sqlite3.OperationalError) and "full" in str(wrong)
 
 
@@ -74,3 +81,11 @@ def set_aside(path: Path, suffix: str) -> Path:
         if beside.exists():
             beside.replace(kept.with_name(kept.name + tail))
     return kept
+
+
+def whole(meta: Mapping[str, str], key: str) -> int:
+    """A number kept as text, 0 when it is not there; sqlite3.DatabaseError when it is none."""
+    try:
+        return int(meta.get(key, 0))
+    except (TypeError, ValueError) as wrong:
+        raise sqlite3.DatabaseError(f"meta malformed: {key}") from wrong

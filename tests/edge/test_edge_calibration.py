@@ -1,0 +1,84 @@
+"""What is known against a reading is flagged, and what is flagged is not believed."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from edge_rig import START
+
+from edge_agent.drivers.seam import Batch
+from edge_agent.sampler.calibration import Calibration
+from models.clock import SECOND_NS, ClockState
+from models.configuration import ChannelConfig, DeviceConfig
+from models.readings import NOT_BELIEVED, Quality, ReadingBlock
+
+DEVICE = DeviceConfig(
+    name="boiler",
+    driver="modbus_tcp",
+    channels=(
+        ChannelConfig(
+            name="t", kind="temperature", source="t", scale=0.1, resolution=0.1, minimum=-40, maximum=125
+        ),
+        ChannelConfig(name="p", kind="pressure", source="p", offset=-1.0, resolution=0.5),
+    ),
+)  # fmt: skip
+
+
+def readings(
+    batch: Batch, *, state: ClockState = ClockState.TRUSTED, owns_time: bool = False
+) -> ReadingBlock:
+    calibration = Calibration(DEVICE, {"t": 4, "p": 9}, late_s=3600, ahead_s=60, owns_time=owns_time)
+    return calibration.block(batch, wall_ns=START + 400_001, monotonic_ns=5, state=state)
+
+
+def test_raw_samples_become_rounded_values_under_their_numbers():
+    block = readings(Batch.of([0, 1], [213.0, 3.3]))
+    assert block.channel.tolist() == [4, 9]
+    assert block.value.tolist() == [21.3, 2.5]
+    assert block.quality.tolist() == [0, 0]
+
+
+def test_one_poll_has_one_time_in_whole_milliseconds():
+    assert readings(Batch.of([0, 1], [1.0, 2.0])).time.tolist() == [START, START]
+
+
+@pytest.mark.parametrize(
+    ("raw", "flag"),
+    [
+        (math.nan, Quality.INVALID),
+        (math.inf, Quality.INVALID),
+        (-math.inf, Quality.INVALID),
+        (9999.0, Quality.OUT_OF_RANGE),
+        (-401.0, Quality.OUT_OF_RANGE),
+        (1250.0, Quality.GOOD),
+    ],
+)
+def test_value_that_cannot_be_is_flagged(raw, flag):
+    block = readings(Batch.of([0], [raw]))
+    assert Quality(int(block.quality[0])) == flag
+    assert math.isnan(block.value[0]) == (flag is Quality.INVALID)
+    assert bool(flag & NOT_BELIEVED) == (flag != Quality.GOOD)
+
+
+@pytest.mark.parametrize(
+    ("age_s", "flag"),
+    [(0, Quality.GOOD), (3599, Quality.GOOD), (3700, Quality.TIME_PAST), (-59, Quality.GOOD),
+     (-61, Quality.TIME_FUTURE), (10**9, Quality.TIME_PAST)],
+)  # fmt: skip
+def test_device_time_out_of_bounds_is_flagged_and_kept(age_s, flag):
+    at = START - age_s * SECOND_NS
+    block = readings(Batch.of([0], [200.0], [at]))
+    assert Quality(int(block.quality[0])) == flag
+    assert block.time.tolist() == [at]
+
+
+def test_recording_owns_its_time_however_old():
+    assert readings(Batch.of([0], [200.0], [5 * SECOND_NS]), owns_time=True).quality.tolist() == [0]
+
+
+@pytest.mark.row("A13")
+def test_reading_under_an_unset_clock_is_marked_and_device_times_are_not_judged_by_it():
+    block = readings(Batch.of([0], [200.0], [START * 2]), state=ClockState.UNTRUSTED)
+    assert Quality(int(block.quality[0])) == Quality.CLOCK_UNTRUSTED
+    assert block.clock is ClockState.UNTRUSTED
