@@ -56,6 +56,7 @@ class Children:
         self._logs = logs
         self._prepare = _die_with_parent()
         self._running: list[Child] = []
+        self._passing: list[Child] = []
 
     def start(self, name: str, command: list[str], *, speaks: bool = False) -> Child:
         """Start a program that stays; with `speaks` its standard output is ours to read."""
@@ -87,9 +88,9 @@ class Children:
                 preexec_fn=self._prepare,
             )
             child = Child(name, process, Path(stream.name))
-            self._running.append(child)
+            self._passing.append(child)
             output, _ = process.communicate(given)
-        self._running.remove(child)
+        self._passing.remove(child)
         if process.returncode != 0:
             raise SimError(f"{' '.join(command[:3])} ended with {process.returncode}:\n{child.tail()}")
         return output
@@ -109,7 +110,7 @@ class Children:
 
     def end_all(self, wait_s: float = 15.0) -> None:
         """Ask all to end, the last started first, and insist when time is over."""
-        ending, self._running = self._running[::-1], []
+        ending, self._running = [*self._passing, *self._running[::-1]], []
         for child in ending:
             _ask(child)
         deadline = time.monotonic() + wait_s
