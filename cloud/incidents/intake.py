@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -225,17 +224,22 @@ def _judge(session: Session, incident: Incident, now: int) -> None:
     """Raise the severity where what fires now says so. Faults do not corroborate each other."""
     if incident.kind == AlertKind.MAINTENANCE:
         return
-    firing = select(AlertRow.gateway_id, AlertRow.severity, AlertRow.body).where(
-        AlertRow.incident_id == incident.id, AlertRow.state == AlertState.FIRING.value
-    )
-    claims = [_claim(*row) for row in session.execute(firing)]
-    severity, reason = judge_severity(Severity(incident.severity), claims)
+    severity, reason = judge_severity(Severity(incident.severity), _claims(session, incident))
     if reason != "same":
         matter.raise_severity(session, incident, severity, reason, now)
 
 
-def _claim(gateway_id: str, severity: str, body: dict[str, Any]) -> Claim:
-    return Claim(f"{gateway_id}/{body.get('device') or body['channel']}", Severity(severity))
+def _claims(session: Session, incident: Incident) -> list[Claim]:
+    """What fires now, each device once a severity: a storm of alerts is still a few rows."""
+    sensor = func.coalesce(func.nullif(Channel.device, ""), Channel.name, AlertRow.monitor)
+    firing = (
+        select(AlertRow.gateway_id, sensor, AlertRow.severity)
+        .outerjoin(Channel, Channel.id == AlertRow.channel_id)
+        .where(AlertRow.incident_id == incident.id, AlertRow.state == AlertState.FIRING.value)
+        .distinct()
+    )
+    rows = session.execute(firing)
+    return [Claim(f"{gateway}/{name}", Severity(severity)) for gateway, name, severity in rows]
 
 
 def _settle_quiet(session: Session, incident: Incident, now: int) -> bool:

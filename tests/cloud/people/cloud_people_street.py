@@ -166,13 +166,18 @@ def add_places(session: Session) -> None:
         session.add(Gateway(id=gateway, site_id=site, place_id=where, name=gateway, created_at=START_NS))
     session.add(Gateway(id="gw-h", site_id="harbour", place_id=None, name="gw-h", created_at=START_NS))
     session.flush()
-    for gateway, site in (("gw-1", "street"), ("gw-2", "street"), ("gw-h", "harbour")):
+    for gateway, site, device in (
+        ("gw-1", "street", "ceiling"),
+        ("gw-1", "street", "stove"),
+        ("gw-2", "street", "ceiling"),
+        ("gw-h", "harbour", "ceiling"),
+    ):
         session.add(
             Channel(
                 site_id=site,
                 gateway_id=gateway,
-                name="ceiling/smoke",
-                device="ceiling",
+                name=f"{device}/smoke",
+                device=device,
                 kind="smoke",
                 unit="dB/m",
                 resolution=0.01,

@@ -67,7 +67,7 @@ def test_several_alerts_at_one_place_join_and_raise_the_severity(street: Street)
     street.take(street.alert(severity=Severity.MINOR))
     street.take(street.alert(severity=Severity.MODERATE))
     assert street.incident().severity == "moderate"  # one device is one witness
-    street.take(street.alert(monitor="heat", device="stove", severity=Severity.MODERATE))
+    street.take(street.alert(monitor="heat", channel="stove/smoke", severity=Severity.MODERATE))
     assert street.incident().severity == "severe"
     assert len(street.all(Task)) == 1
     assert street.codes().count("severity_raised") == 2
