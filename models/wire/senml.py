@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import functools
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ from models.wire.senml_syntax import (
 VERSION = 10
 MAX_NAME = 512
 RELATIVE_BELOW_NS = (1 << 28) * SECOND_NS  # an earlier time is told against now
+_BASE64 = re.compile(r"[A-Za-z0-9_-]*")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:./_]*")
 
 
@@ -194,7 +196,7 @@ def _data(value: object) -> bytes:
         return value
     try:
         # RFC 8428, 5: base64 for URLs, without padding.
-        if isinstance(value, str) and "=" not in value and value.isascii():
+        if isinstance(value, str) and _BASE64.fullmatch(value):
             return base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         pass
@@ -251,12 +253,15 @@ def _shortest(value: float, content: Content) -> float | int:
     return int(value) if whole else value
 
 
+_MISSING = float("nan")  # JSON cannot say it
+
+
 class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """The fields of the common case; a pack with any other is resolved the long way."""
 
     n: str = ""
     u: str = ""
-    v: float | None = None
+    v: float = _MISSING
     t: float = 0.0
 
 
@@ -282,17 +287,17 @@ def _plain_columns(payload: bytes, now_ns: int) -> tuple[list[str], Int64s, Floa
         base_ns = to_nanoseconds(Decimal(bytes(first.bt).decode()))
     except (ValueError, ArithmeticError, BodyError):
         return None
-    if first.v is not None or first.n or first.u or first.t:
+    if not math.isnan(first.v) or first.n or first.u or first.t:
         records.insert(0, first)
-    said = [entry.v for entry in records]
+    values = np.array([entry.v for entry in records], np.float64)
     names = [entry.n for entry in records]
     whole_names = {name: first.bn + name for name in set(names)}
-    if None in said or not all(map(_is_name, whole_names.values())):
+    if np.isnan(values).any() or not all(map(_is_name, whole_names.values())):
         return None
     times = _plain_times([entry.t for entry in records], base_ns, now_ns)
     if times is None:
         return None
-    return [whole_names[name] for name in names], times, np.array(said, np.float64)
+    return [whole_names[name] for name in names], times, values
 
 
 def _plain_entries(payload: bytes) -> tuple[_PlainFirst, list[_Plain]] | None:
