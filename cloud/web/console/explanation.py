@@ -90,6 +90,7 @@ def _say_reason(reason: Reason, view: AlertView, alert: Alert, words: Wording) -
     key = f"reason.{_variant(reason.code, given, view, alert, words)}"
     values = {name: _worded(reason.code, name, value, view, alert, words) for name, value in given.items()}
     values["quantity"] = quantity(view, words)
+    values["usual"] = _usual(values, words)
     if key in words and placeholders(words.texts[key]) <= values.keys():
         return words.say(key, **values)
     return unknown("reason", reason.code, reason.parameters, words)
@@ -112,11 +113,20 @@ def _variant(code: str, given: Mapping[str, Any], view: AlertView, alert: Alert,
     if code == "unexpected" and "difference" in given:
         base = "unexpected_hour" if alert.detector.startswith("time_of_day") else "unexpected"
         return f"{base}_{'high' if given['value'] > given['expected'] else 'low'}"
+    if code == "shifted" and "difference" in given:
+        return f"shifted_{'high' if given['value'] > given['expected'] else 'low'}"
     if code == "dwelt" and _are_numbers(given.get("value"), given.get("limit")):
         return f"dwelt_{'above' if given['value'] > given['limit'] else 'below'}"
     if code == "rate" and _are_numbers(given.get("per_s")):
         return "rate_rise" if given["per_s"] > 0 else "rate_fall"
     return code
+
+
+def _usual(values: Mapping[str, str], words: Wording) -> str:
+    """What was expected, as far as it is known: both edges, one, or the middle."""
+    edges = "both" if {"lower", "upper"} <= values.keys() else ""
+    edges = edges or next((edge for edge in ("lower", "upper") if edge in values), "none")
+    return words.say(f"reason.usual_{edges}", **{"expected": "?"} | dict(values))
 
 
 def _plain(view: AlertView, alert: Alert, words: Wording) -> str:

@@ -23,7 +23,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 # Families of texts that the page's own modules need, by page; `shell`, `ago` and `span` go everywhere.
 PAGE_FAMILIES: dict[str, tuple[str, ...]] = {
     "queue.html": ("queue", "task"),
-    "incident.html": ("chart", "task", "incident"),
+    "incident.html": ("chart", "task"),
     "work.html": ("work", "task"),
     "task.html": ("work", "task"),
     "fleet.html": ("fleet",),

@@ -65,7 +65,7 @@ def _add_channels(session: Session, gateway_id: str) -> None:
         ChannelEntry(
             number=number,
             name=one.name,
-            device=one.name.split("/")[0],
+            device=one.name.replace("/", "-"),
             kind=one.kind,
             unit=one.unit,
             resolution=one.resolution,

@@ -130,6 +130,7 @@ export class Chart {
     const clock = clocks(this.zone, long);
     const axis = { stroke: ink, grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line"), width: 1 } };
     const unseen = { stroke: "transparent", width: 0, points: { show: false } };
+    const edge = { stroke: colour("accent"), width: 0.75, points: { show: false } };
     const show = (splits) => splits.map((value) => (value === null ? "" : format(value, null, "")));
     return {
       ...this.size(),
@@ -146,8 +147,8 @@ export class Chart {
         {},
         unseen,
         unseen,
-        unseen,
-        unseen,
+        edge,
+        edge,
         { stroke: colour("ink"), width: 1.5, dash: [6, 5], points: { show: false } },
         { stroke: colour("ink"), width: 1.5, spanGaps: false, points: { size: 4, fill: colour("ink") } },
       ],
@@ -196,9 +197,9 @@ export class Chart {
     const { series, alert } = this;
     const time = new Intl.DateTimeFormat(language, { timeZone: this.zone, dateStyle: "short", timeStyle: "medium", hour12: false });
     const parts = [time.format(new Date(series.times[place])), format(series.values[place], alert.digits, alert.unit) || "–"];
-    const [low, high] = [this.shown.lower[place], this.shown.upper[place]];
-    if (low !== null && high !== null && low !== undefined)
-      parts.push(`${say("chart.band")} ${format(low, alert.digits, "")} – ${format(high, alert.digits, alert.unit)}`);
+    const edges = [this.shown.lower[place], this.shown.upper[place]];
+    if (edges.some((edge) => Number.isFinite(edge)))
+      parts.push(`${say("chart.band")} ${edges.map((edge) => format(edge, alert.digits, alert.unit) || "…").join(" – ")}`);
     if (series.quality?.[place]) parts.push(say("chart.unreliable"));
     this.note.textContent = parts.join(" · ");
   }
@@ -228,7 +229,7 @@ export class Chart {
     const entries = [
       ["values", true],
       ["spread", spread],
-      ["band", has(this.shown.lower)],
+      ["band", has(this.shown.lower) || has(this.shown.upper)],
       ["limit", this.alert.limit !== null],
     ];
     this.keys.replaceChildren(
