@@ -126,6 +126,7 @@ def list_incidents(
 @router.post("/incidents", status_code=201)
 def open_incident(given: Report, state: State, access: Access = needs(Permission.REPORT)) -> IncidentAnswer:
     """Open a matter that a person saw, and send somebody; joins the open one where there is one."""
+    now = state.now
     with state.writing() as session:
         if session.get(Site, given.site) is None:
             raise NotFoundError("not_found", "no such thing, or not for you")
@@ -139,9 +140,9 @@ def open_incident(given: Report, state: State, access: Access = needs(Permission
             summary=given.summary,
             actor=access.actor.name,
             exercise=given.exercise,
-            now=state.now,
+            now=now,
         )
-        issue_task(session, incident, None, state.now)
+        issue_task(session, incident, None, now)
         _audit(session, state, access, incident, "incident.report", {}, given.model_dump(mode="json"))
         session.flush()
         return describe(session, [incident])[0]
