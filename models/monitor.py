@@ -227,7 +227,7 @@ class Monitor:
 
     def _alert(self, transition: Transition) -> Alert:
         """The alert of a transition, from what the trigger's state has kept."""
-        state: Any = self._trigger.state[transition.slot]
+        state = transition.state
         entry = self._entries[transition.slot]
         boot, onset = self._boots[int(state["onset_boot"])], int(state["onset_index"])
         marks, quality = int(state["marks"]), int(state["quality"])

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
-_HERE = Path(__file__).parent
+_MODELS = Path(__file__).parent.parent
 
 
 @contextlib.contextmanager
@@ -44,11 +44,12 @@ with _hidden("scipy"):
 
 
 def _digest_of_kernels() -> str:
-    """Changes whenever any file that may hold kernels changes."""
+    """Changes whenever a file changes that holds kernels, or the constants they are compiled with."""
     digest = hashlib.blake2b(digest_size=16)
-    for path in [*sorted(_HERE.glob("*.py")), _HERE.parent / "trigger.py"]:
-        if path.exists():
-            digest.update(path.read_bytes())
+    for path in sorted(_MODELS.rglob("*.py")):
+        text = path.read_bytes()
+        if b"@compiled" in text or path.name == "readings.py":
+            digest.update(text)
     return digest.hexdigest()
 
 
