@@ -7,7 +7,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Nanoseconds = Annotated[int, Field(description="UTC, nanoseconds since 1970")]
+# Whole numbers that come from outside are bounded to what the databases can hold.
+Nanoseconds = Annotated[int, Field(ge=-(1 << 63), lt=1 << 63, description="UTC, nanoseconds since 1970")]
+Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 MonitorName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 ChannelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._/-]{0,126}$")]
 
@@ -78,7 +80,7 @@ class Alert(OnWire):
     trial: bool = False
     exercise: bool = False
     boot: str
-    onset_index: int = Field(ge=0)
+    onset_index: Count
     onset_at: Nanoseconds
     fired_at: Nanoseconds = Field(description="event time at which the trigger fired")
     measured_at: Nanoseconds = Field(description="when the reading that fired it was measured")
@@ -91,7 +93,7 @@ class Alert(OnWire):
     lower: float | None = None
     upper: float | None = None
     reasons: tuple[Reason, ...] = ()
-    config_version: int = 0
+    config_version: Count = 0
     code_version: str = ""
     clock_trusted: bool = True
 

@@ -85,7 +85,7 @@ class GatewayDocument(Strict):
     """Everything a gateway is told about what to read and how to judge."""
 
     gateway: str
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, lt=1 << 63)
     issued_at: Nanoseconds
     expires_at: Nanoseconds | None = None
     devices: tuple[DeviceConfig, ...] = ()

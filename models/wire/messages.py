@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from models.alert import Nanoseconds, OnWire
+from models.alert import Count, Nanoseconds, OnWire
 from models.identity import Stream
 
 Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -37,10 +37,10 @@ class ChannelTable(OnWire):
 class GapRecord(OnWire):
     """Telemetry the gateway had to drop: the outbox was full and the oldest went first."""
 
-    first_sequence: int
-    last_sequence: int
-    messages: int
-    readings: int
+    first_sequence: Count
+    last_sequence: Count
+    messages: Count
+    readings: Count
     from_at: Nanoseconds
     to_at: Nanoseconds
     reason: str
@@ -63,11 +63,11 @@ class Receipt(OnWire):
     Sent after commit, and at connect (in answer to health with `hello`).
     """
 
-    epoch: int
+    epoch: Count
     stream: Stream
-    through: int = Field(ge=0)
-    beyond: tuple[int, ...] = ()
-    quarantined: tuple[int, ...] = ()
+    through: Count
+    beyond: tuple[Count, ...] = ()
+    quarantined: tuple[Count, ...] = ()
     sent_at: Nanoseconds
 
 
@@ -85,11 +85,11 @@ class Health(OnWire):
     hello: bool = False
     sent_at: Nanoseconds
     boot: str = ""
-    epoch: int = 0
-    urgent_assigned: int = 0
-    bulk_assigned: int = 0
-    backlog_messages: int = 0
-    readings: int = 0
+    epoch: Count = 0
+    urgent_assigned: Count = 0
+    bulk_assigned: Count = 0
+    backlog_messages: Count = 0
+    readings: Count = 0
     code_version: str = ""
     clock_trusted: bool = True
     measures: dict[str, float] = Field(default_factory=dict, description="cpu_temperature_c, memory_mb, ...")
@@ -105,8 +105,8 @@ class ReportedState(enum.StrEnum):
 class Reported(OnWire):
     """Configuration in force, and what became of the last document offered; retained."""
 
-    version: int = Field(description="version in force; 0 is the gateway's own file")
-    offered: int = 0
+    version: Count = Field(description="version in force; 0 is the gateway's own file")
+    offered: Count = 0
     state: ReportedState
     reason: str = ""
     detail: str = ""
