@@ -12,20 +12,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
-_GOLDEN, _MIX1, _MIX2 = (
-    np.uint64(0x9E3779B97F4A7C15),
-    np.uint64(0xBF58476D1CE4E5B9),
-    np.uint64(0x94D049BB133111EB),
-)
+_GOLDEN, _MIX1, _MIX2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+_LOW_64 = (1 << 64) - 1
 
 
 def _mix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """splitmix64 (Steele, Lea, Flood 2014): 64 well mixed bits from 64."""
-    with np.errstate(over="ignore"):
-        z = state * _GOLDEN
-        z = (z ^ (z >> np.uint64(30))) * _MIX1
-        z = (z ^ (z >> np.uint64(27))) * _MIX2
-        return z ^ (z >> np.uint64(31))
+    z = state * np.uint64(_GOLDEN)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(_MIX1)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(_MIX2)
+    return z ^ (z >> np.uint64(31))
+
+
+def _mix_one(state: int) -> int:
+    """The same for one number: eight times as fast as a column of one, and a live street asks one by one."""
+    z = (state * _GOLDEN) & _LOW_64
+    z = ((z ^ (z >> 30)) * _MIX1) & _LOW_64
+    z = ((z ^ (z >> 27)) * _MIX2) & _LOW_64
+    return z ^ (z >> 31)
 
 
 class Chance:
@@ -40,19 +44,23 @@ class Chance:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self._keys: dict[str, np.uint64] = {}
+        self._keys: dict[str, int] = {}
 
-    def _key(self, name: str) -> np.uint64:
+    def _key(self, name: str) -> int:
         if name not in self._keys:
             digest = hashlib.blake2b(f"{self.seed}/{name}".encode(), digest_size=8).digest()
-            self._keys[name] = np.uint64(int.from_bytes(digest, "little"))
+            self._keys[name] = int.from_bytes(digest, "little")
         return self._keys[name]
 
     def uniform(self, name: str, index: ArrayLike) -> Floats:
         """Numbers in [0, 1), one for each whole index; same shape as `index`."""
-        numbers = np.asarray(index, dtype=np.int64).astype(np.uint64)
-        bits = _mix(np.atleast_1d(numbers) ^ self._key(name))
-        return ((bits >> np.uint64(11)).astype(np.float64) / float(1 << 53)).reshape(np.shape(index))
+        numbers = np.asarray(index)
+        key = self._key(name)
+        if numbers.size == 1:
+            bits_of_one = _mix_one((int(numbers.reshape(())) & _LOW_64) ^ key)
+            return np.full(numbers.shape, (bits_of_one >> 11) / float(1 << 53))
+        bits = _mix(numbers.astype(np.int64).astype(np.uint64) ^ np.uint64(key))
+        return np.asarray((bits >> np.uint64(11)).astype(np.float64) / float(1 << 53))
 
     def normal(self, name: str, index: ArrayLike) -> Floats:
         """Standard normal numbers, one for each whole index (Box-Muller)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -46,17 +47,22 @@ def load_recording(folder: Path, spec: RecordingType, columns: list[str], start_
         with file.open(newline="", encoding="utf-8-sig") as stream:
             rows = csv.reader(stream)
             header = next(rows, [])
-            if missing := [name for name in columns if name not in header]:
+            if missing := [name for name in (*columns, *spec.only) if name not in header]:
                 raise ScenarioError(f"{file}: no columns {missing}; it has {header}")
-            kept = [_row(header, row) for row in rows if row]
+            texts = _texts(rows, header, columns, spec.only)
     except OSError as error:
         raise ScenarioError(f"recording {file}: {error.strerror}") from error
-    kept = [row for row in kept if all(row.get(key) == value for key, value in spec.only.items())]
-    return Recording({name: _numbers([row[name] for row in kept]) for name in columns}, spec.row_s, start_s)
+    return Recording({name: _numbers(texts[name]) for name in columns}, spec.row_s, start_s)
 
 
-def _row(header: list[str], row: list[str]) -> dict[str, str]:
-    return dict(zip(header, row[len(row) - len(header) :], strict=True))
+def _texts(
+    rows: Iterator[list[str]], header: list[str], columns: list[str], only: dict[str, str]
+) -> dict[str, list[str]]:
+    """The wanted columns of the wanted rows. Places are counted from the end, past any row number."""
+    place = {name: position - len(header) for position, name in enumerate(header)}
+    wanted = [(place[name], value) for name, value in only.items()]
+    kept = [row for row in rows if row and all(row[at] == value for at, value in wanted)]
+    return {name: [row[place[name]] for row in kept] for name in columns}
 
 
 def _numbers(texts: list[str]) -> Floats:

@@ -52,8 +52,8 @@ class Children:
     """All programs of one demo. Long-lived ones are to be started from the main thread: the kernel ends
     them when the thread that started them ends."""
 
-    def __init__(self, logs: Path) -> None:
-        self._logs = logs
+    def __init__(self, logs: Path, environment: dict[str, str] | None = None) -> None:
+        self._logs, self._environment = logs, environment
         self._prepare = _die_with_parent()
         self._running: list[Child] = []
         self._passing: list[Child] = []
@@ -68,6 +68,7 @@ class Children:
                 stdout=subprocess.PIPE if speaks else stream,
                 stderr=stream,
                 text=True,
+                env=self._environment,
                 start_new_session=True,
                 preexec_fn=self._prepare,
             )
@@ -84,6 +85,7 @@ class Children:
                 stdout=subprocess.PIPE,
                 stderr=stream,
                 text=True,
+                env=self._environment,
                 start_new_session=True,
                 preexec_fn=self._prepare,
             )

@@ -36,3 +36,13 @@ def find_own(name: str) -> list[str]:
     if found is None:
         raise MissingProgram(name, "make setup   (or: pip install 'lastmile[edge,cloud,sim]')")
     return [found]
+
+
+def environment(folder: Path, state: Path) -> dict[str, str]:
+    """For the programs we start. Where Python was told to keep no compiled modules, theirs go into a folder
+    of ours: a dozen programs that each compile everything anew would take a minute to come up."""
+    given = dict(os.environ)
+    if given.pop("PYTHONDONTWRITEBYTECODE", ""):
+        cache = folder / ".cache"
+        given["PYTHONPYCACHEPREFIX"] = str((cache if cache.is_dir() else state) / "pycache")
+    return given

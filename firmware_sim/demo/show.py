@@ -19,6 +19,7 @@ from firmware_sim.cloud_api import CloudApi
 from firmware_sim.demo.children import Children
 from firmware_sim.demo.narrator import Narrator
 from firmware_sim.demo.outcome import has_closed, summarise, waiting_tasks
+from firmware_sim.demo.programs import environment
 from firmware_sim.demo.stack import OPERATOR, Stack
 from firmware_sim.errors import SimError
 from firmware_sim.plan import CALM_FILE, new_plan
@@ -36,7 +37,7 @@ def run_demo(given: argparse.Namespace) -> int:
     """Exit code 0 when it ran until Ctrl-C, or for its seconds with the circle closed and nothing lost."""
     narrator = Narrator()
     state = prepare_state(given.state.absolute())
-    children = Children(state / "logs")
+    children = Children(state / "logs", environment(Path.cwd(), state))
     with _ended_by_signals():
         try:
             stack = _stack(given, state, children)
