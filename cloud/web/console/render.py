@@ -20,15 +20,16 @@ from cloud.web.console.wording import LANGUAGES, Wording
 from models.clock import SECOND_NS
 
 _TEMPLATES = Path(__file__).parent / "templates"
-# Families of texts that the page's own modules need, by page; `shell`, `ago` and `span` go everywhere.
-PAGE_FAMILIES: dict[str, tuple[str, ...]] = {
-    "queue.html": ("queue", "task"),
-    "incident.html": ("chart", "task"),
-    "work.html": ("work", "task"),
-    "task.html": ("work", "task"),
-    "fleet.html": ("fleet",),
-    "sign_in.html": ("sign_in",),
-    "new_incident.html": ("report",),
+# Beginnings of the keys of texts that modules need: of every page, and of each.
+EVERYWHERE = ("shell.", "ago.", "span.", "task.due_in", "task.overdue")
+MODULE_TEXTS: dict[str, tuple[str, ...]] = {
+    "queue.html": ("queue.fresh", "queue.gone"),
+    "incident.html": ("chart.",),
+    "work.html": ("work.",),
+    "task.html": ("work.",),
+    "fleet.html": ("fleet.ledger", "fleet.stream"),
+    "sign_in.html": ("sign_in.",),
+    "new_incident.html": ("report.",),
 }
 
 
@@ -67,13 +68,13 @@ def render(template: str, viewer: Viewer, *, status_code: int = 200, **values: A
 
 def _context(template: str, viewer: Viewer) -> dict[str, Any]:
     words, now, actor = viewer.words, viewer.now, viewer.actor
-    families = ("shell", "ago", "span", *PAGE_FAMILIES.get(template, ()))
+    texts = words.some(*EVERYWHERE, *MODULE_TEXTS.get(template, ()))
     return {
         "words": words,
         "say": words.say,
         "theme": viewer.theme,
         "languages": LANGUAGES,
-        "page_words": "\n".join(f"{key}\t{text}" for key, text in words.some(*families).items()),
+        "page_words": "\n".join(f"{key}\t{text}" for key, text in texts.items()),
         "actor": actor,
         "links": _links(actor),
         "here": "",

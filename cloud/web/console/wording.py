@@ -45,9 +45,9 @@ class Wording:
             return ""
         return self.texts.get(f"{family}.{code}", code)
 
-    def some(self, *families: str) -> dict[str, str]:
-        """All texts of these families, for the page's own modules."""
-        return {key: text for key, text in self.texts.items() if key.split(".", 1)[0] in families}
+    def some(self, *beginnings: str) -> dict[str, str]:
+        """All texts whose keys begin so, for the page's own modules."""
+        return {key: text for key, text in self.texts.items() if key.startswith(beginnings)}
 
 
 @cache

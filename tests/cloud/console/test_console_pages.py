@@ -116,12 +116,12 @@ def test_markup_in_names_is_inert_on_every_page(visit: Visit) -> None:
 def test_pages_call_no_other_host_and_weigh_little(visit: Visit) -> None:
     client = visit("chen")
     for path in (*PAGES, *incident_paths(client)[:1]):
-        page = client.get(path, follow_redirects=True)
+        page = client.get(path)
         addresses = Tags(page.text).addresses
         assert all(one.startswith(("/", "#")) and not one.startswith("//") for one in addresses), path
         parts = {one.split("#")[0] for one in addresses if one.startswith("/static/")}
         parts |= _imports(client, addresses)
-        weight = len(page.content) + sum(len(client.get(one).content) for one in parts)
+        weight = sum(int(client.get(one).headers["content-length"]) for one in (path, *parts))
         assert weight <= BUDGET_BYTES, (path, weight)
 
 
@@ -137,6 +137,17 @@ def _imports(client: TestClient, addresses: list[str]) -> set[str]:
         waiting += named - found
         found |= named
     return found
+
+
+def test_a_file_that_did_not_change_is_not_sent_again(visit: Visit) -> None:
+    client = visit()
+    first = client.get("/static/style.css")
+    assert (first.headers["content-encoding"], first.headers["cache-control"]) == ("gzip", "no-cache")
+    assert first.headers["content-type"].startswith("text/css")
+    again = client.get("/static/style.css", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    plain = client.get("/static/style.css", headers={"Accept-Encoding": "identity"})
+    assert plain.content == first.content
 
 
 def test_vendor_serves_only_what_is_named(visit: Visit) -> None:
