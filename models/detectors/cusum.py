@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from models.alert import Reason
 from models.detectors.bank import Columns, Judged, PackedBank, number
 from models.detectors.compile import compiled
-from models.detectors.learned import LEVEL, LearnedParameters, begin_floor, judge, learn_level, step_of
+from models.detectors.learned import LEVEL, NANO, LearnedParameters, begin_floor, judge, learn_level, step_of
 from models.detectors.parameters import parameter
-from models.detectors.rows import JUDGED, NEVER, SECOND, SUSPECT, WARMING, clear, slot_of
+from models.detectors.rows import JUDGED, NEVER, SUSPECT, WARMING, clear, slot_of
 from models.detectors.surprise import SKETCH, learn_distance
 from models.readings import Bytes, Floats
 
@@ -101,7 +101,7 @@ def score_cusum(
         settled = state.taught >= 0.25 * warmup
         step = step_of(state, time[row]) if learns else 0
         if learns and settled and scale > 0.0:
-            add_up(state, residual / scale, min(1.0, step / SECOND / unit), slack)
+            add_up(state, residual / scale, min(1.0, step * NANO / unit), slack)
         up = state.up if sign >= 0 else 0.0
         down = state.down if sign <= 0 else 0.0
         distance = max(up, down)
@@ -112,9 +112,9 @@ def score_cusum(
         if not learns:
             continue
         if settled:
-            learn_distance(state, distance, step / SECOND, memory)
+            learn_distance(state, distance, step * NANO, memory)
         learn_level(state, residual, scale, step, tau, settled)
-        state.taught += step / SECOND
+        state.taught += step * NANO
         state.last = time[row]
 
 

@@ -12,6 +12,7 @@ from models.detectors.bank import Columns, Judged, PackedBank
 from models.detectors.compile import compiled
 from models.detectors.learned import (
     LEVEL,
+    NANO,
     LearnedParameters,
     band,
     begin_floor,
@@ -22,7 +23,7 @@ from models.detectors.learned import (
     unexpected,
 )
 from models.detectors.parameters import parameter
-from models.detectors.rows import JUDGED, NEVER, SECOND, SUSPECT, WARMING, clear, slot_of
+from models.detectors.rows import JUDGED, NEVER, SUSPECT, WARMING, clear, slot_of
 from models.detectors.surprise import SKETCH, learn_distance
 from models.readings import Bytes, Floats
 
@@ -83,9 +84,9 @@ def score_ewma(
         step = step_of(state, time[row])
         settled = state.taught >= 0.25 * warmup
         if settled:
-            learn_distance(state, distance, step / SECOND, memory)
+            learn_distance(state, distance, step * NANO, memory)
         learn_level(state, residual, scale, step, tau, settled)
-        state.taught += step / SECOND
+        state.taught += step * NANO
         state.last = time[row]
 
 

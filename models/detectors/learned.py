@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -17,7 +18,11 @@ from models.detectors.surprise import FEWEST, surprise_of
 from models.readings import Bytes, Floats
 
 CLIP = 5.0  # a reading moves the level by at most so many usual distances
-_SCALE_MEMORY = 8.0  # how much longer the scale remembers than the mean
+_SCALE_GAIN = 0.125  # the scale remembers eight times as long as the mean
+_PACE_GAIN = 0.125
+_FILLED = 1.0 - 1e-9
+NANO = 1e-9
+_FEWEST_LOG = math.log10(FEWEST) - 0.1
 _LONGEST_PACES = 8  # after a silence, a reading stands for at most so many usual intervals
 
 LEVEL: list[Any] = [
@@ -65,7 +70,7 @@ class LearnedParameters(Parameters):
         text_zh="哪个方向视为异常：both 双向、high 偏高、low 偏低。",
     )
 
-    @property
+    @functools.cached_property
     def sign(self) -> int:
         """0 both, 1 high alone, -1 low alone."""
         return {"both": 0, "high": 1, "low": -1}[self.side]
@@ -76,10 +81,10 @@ def step_of(state: Any, time: int) -> int:
     """ns a reading stands for: since the last one, bounded by the usual pace; updates the pace."""
     step = time - state.last
     if state.pace > 0.0:
-        step = min(step, np.int64(_LONGEST_PACES * state.pace * SECOND))
-        state.pace += (step / SECOND - state.pace) / _LONGEST_PACES
+        step = min(step, np.int64(_LONGEST_PACES * SECOND * np.float64(state.pace)))
+        state.pace += (step * NANO - state.pace) * _PACE_GAIN
     else:
-        state.pace = step / SECOND
+        state.pace = step * NANO
     return int(step)
 
 
@@ -98,15 +103,21 @@ def learn_level(state: Any, residual: float, scale: float, step: int, tau: float
     The scale remembers longer than the mean, or every calm spell would make the next ordinary move look
     strange.
     """
+    seconds = step * NANO
     if step != state.step:
-        state.rate = 1.0 - math.exp(-(step / SECOND) / tau)
+        state.rate = 1.0 - math.exp(-seconds / tau)
         state.step = step
-    state.weight += state.rate * (1.0 - state.weight)
-    gain = state.rate / state.weight
+    gain = state.rate
+    if state.weight < 1.0:
+        state.weight += state.rate * (1.0 - state.weight)
+        gain /= state.weight
+        if state.weight > _FILLED:
+            state.weight = 1.0
     bound = CLIP * scale if clip else np.inf
     state.mean += gain * max(-bound, min(bound, residual))
-    seconds = step / SECOND
-    slow = max(state.rate / _SCALE_MEMORY, seconds / (state.taught + seconds))
+    slow = state.rate * _SCALE_GAIN
+    if state.taught * _SCALE_GAIN < tau:
+        slow = max(slow, seconds / (state.taught + seconds))
     state.scale += slow * (min(bound, abs(residual)) - state.scale)
 
 
@@ -118,7 +129,8 @@ def judge(state: Any, distance: float, warmup: float, out: Floats, flags: Bytes,
         flags[row] |= WARMING
         return False
     out[0, row] = surprise_of(state, distance)
-    if out[0, row] > math.log10(state.seen):
+    # The cheap question first: a logarithm for every ordinary reading would cost more than its score.
+    if out[0, row] > _FEWEST_LOG and out[0, row] > math.log10(state.seen):
         flags[row] |= EXTRAPOLATED
     return True
 

@@ -36,6 +36,7 @@ SKETCH: list[Any] = [
 ]
 
 EDGES = np.array([0.0] + [0.25 * 2.0 ** (k // 4) * (1 + (k % 4) / 4) for k in range(BINS - 1)])
+_PER_WIDTH = 1.0 / np.diff(EDGES)
 _FEW_EXCEEDANCES = 20.0
 _TAIL = 0.02
 _PRIOR_SHAPE, _PRIOR_WEIGHT = 0.1, 50.0
@@ -64,7 +65,7 @@ def surprise_of(state: Any, distance: float) -> float:
     place = bin_of(distance)
     if place == BINS - 1:
         return min(CAP, max(np.float64(state.edges[place]), fitted(state, distance)))
-    share = (distance - EDGES[place]) / (EDGES[place + 1] - EDGES[place])
+    share = (distance - EDGES[place]) * _PER_WIDTH[place]
     low = np.float64(state.edges[place])
     return float(min(CAP, low + share * (np.float64(state.edges[place + 1]) - low)))
 

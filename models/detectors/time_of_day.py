@@ -13,6 +13,7 @@ from models.detectors.compile import compiled
 from models.detectors.learned import (
     CLIP,
     LEVEL,
+    NANO,
     LearnedParameters,
     band,
     begin_floor,
@@ -182,7 +183,7 @@ def score_time_of_day(
         if not learns:
             continue
         step = step_of(state, time[row])
-        seconds = step / SECOND
+        seconds = step * NANO
         settled = state.taught >= 0.5 * warmup
         if known:
             state.visit_judged += seconds

@@ -170,7 +170,7 @@ class SurpriseTwin:
         k = self.bin(distance)
         if k == 31:
             return min(9.9, max(self.edges[31], self.fitted(distance)))
-        share = (distance - EDGES[k]) / (EDGES[k + 1] - EDGES[k])
+        share = (distance - EDGES[k]) * (1.0 / (EDGES[k + 1] - EDGES[k]))
         return min(9.9, self.edges[k] + share * (self.edges[k + 1] - self.edges[k]))
 
 
@@ -184,19 +184,24 @@ class LevelTwin:
     def step(self, time):
         step = time - self.last
         if self.pace > 0:
-            step = min(step, int(8 * self.pace * SECOND))
-            self.pace = f4(self.pace + (step / SECOND - self.pace) / 8)
+            step = min(step, int(8 * SECOND * self.pace))
+            self.pace = f4(self.pace + (step * 1e-9 - self.pace) / 8)
         else:
-            self.pace = f4(step / SECOND)
+            self.pace = f4(step * 1e-9)
         return step
 
     def learn(self, residual, scale, step, tau, clip):
-        rate = 1.0 - math.exp(-(step / SECOND) / tau)
+        seconds = step * 1e-9
+        rate = 1.0 - math.exp(-seconds / tau)
         self.weight += rate * (1.0 - self.weight)
         gain = rate / self.weight
+        if self.weight > 1.0 - 1e-9:
+            self.weight = 1.0
         bound = 5.0 * scale if clip else math.inf
         self.mean += gain * max(-bound, min(bound, residual))
-        slow = max(rate / 8.0, step / SECOND / (self.taught + step / SECOND))
+        slow = rate / 8.0
+        if self.taught / 8.0 < tau:
+            slow = max(slow, seconds / (self.taught + seconds))
         self.scale += slow * (min(bound, abs(residual)) - self.scale)
 
     def surprise(self, distance):
@@ -220,9 +225,9 @@ class EwmaTwin(LevelTwin):
             step = self.step(time)
             settled = self.taught >= 0.25 * self.warmup
             if settled:
-                self.sketch.learn(distance, step / SECOND)
+                self.sketch.learn(distance, step * 1e-9)
             self.learn(residual, self.scale, step, self.tau, settled)
-            self.taught += step / SECOND
+            self.taught += step * 1e-9
             self.last = time
         return score
 
@@ -240,7 +245,7 @@ class CusumTwin(LevelTwin):
         settled, learns = self.taught >= 0.25 * self.warmup, time > self.last
         step = self.step(time) if learns else 0
         if learns and settled and scale > 0:
-            share = min(1.0, step / SECOND / self.unit)
+            share = min(1.0, step * 1e-9 / self.unit)
             bounded = max(-4.0, min(4.0, residual / scale))
             self.up = min(60.0, max(0.0, self.up + share * (bounded - self.slack)))
             self.down = min(60.0, max(0.0, self.down + share * (-bounded - self.slack)))
@@ -248,9 +253,9 @@ class CusumTwin(LevelTwin):
         score = self.surprise(distance)
         if learns:
             if settled:
-                self.sketch.learn(distance, step / SECOND)
+                self.sketch.learn(distance, step * 1e-9)
             self.learn(residual, scale, step, self.tau, settled)
-            self.taught += step / SECOND
+            self.taught += step * 1e-9
             self.last = time
         return score
 
@@ -318,11 +323,11 @@ class TimeOfDayTwin(LevelTwin):
             step = self.step(time)
             if season is not None:
                 if self.taught >= 0.5 * self.warmup:
-                    self.sketch.learn(distance, step / SECOND)
+                    self.sketch.learn(distance, step * 1e-9)
                 self.learn(residual, scale, step, self.tau, self.taught >= 0.5 * self.warmup)
             self.rows.append(
-                (step / SECOND, value - self.anchor - self.mean, None if season is None else abs(residual))
+                (step * 1e-9, value - self.anchor - self.mean, None if season is None else abs(residual))
             )
-            self.taught += step / SECOND
+            self.taught += step * 1e-9
             self.last = time
         return score
