@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,18 +23,29 @@ def password_hash() -> str:
     return PasswordHasher().hash(PASSWORD)
 
 
-@pytest.fixture
-def street(tmp_path: Path, password_hash: str) -> Iterator[Street]:
-    settings = Settings(state=tmp_path)
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory, password_hash: str) -> Path:
+    """Both databases with the street in them, built once and copied for each test."""
+    folder = tmp_path_factory.mktemp("street")
+    settings = Settings(state=folder)
     engine, series = open_main(settings), open_series(settings)
     Base.metadata.create_all(engine)
     SeriesBase.metadata.create_all(series)
-    series.dispose()
-    clock = VirtualClock(START_NS)
     with transaction(engine) as session:
         add_people(session, password_hash)
         add_places(session)
-    yield Street(settings, engine, clock)
+    for one in (engine, series):
+        one.dispose()
+    return folder
+
+
+@pytest.fixture
+def street(tmp_path: Path, built: Path) -> Iterator[Street]:
+    for name in ("lastmile.db", "series.db"):
+        shutil.copy(built / name, tmp_path / name)
+    settings = Settings(state=tmp_path)
+    engine = open_main(settings)
+    yield Street(settings, engine, VirtualClock(START_NS))
     engine.dispose()
 
 

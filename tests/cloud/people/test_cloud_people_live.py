@@ -137,7 +137,7 @@ def start_scheduler(street: Street) -> subprocess.Popen[bytes]:
 @pytest.mark.row("A24")
 def test_two_scheduler_processes_and_a_kill_escalate_each_task_once(street: Street) -> None:
     """The street's virtual time lies in the past, so every clock is due for a process on real time."""
-    count = 60
+    count = 30
     for number in range(count):
         street.take(street.alert(hazard=f"hazard-{number}"))
     processes = [start_scheduler(street), start_scheduler(street)]

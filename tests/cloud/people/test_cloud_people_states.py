@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud.dispatch import states as tasks
@@ -17,6 +17,7 @@ from cloud.web.security.throttle import LONGEST_S, wait_s
 from models.alert import Severity
 from models.outcome import Verdict
 
+UNTIMED = settings(deadline=None, max_examples=60)
 ORDER = list(tasks.TaskState)
 candidates = st.lists(
     st.builds(Candidate, st.sampled_from("abcdef"), st.integers(0, 3), st.integers(0, 5)),
@@ -25,6 +26,7 @@ candidates = st.lists(
 officers = st.one_of(st.none(), st.just("duty"))
 
 
+@UNTIMED
 @given(st.lists(st.sampled_from(tasks.TaskAct), max_size=30))
 def test_task_never_goes_back_but_by_reassigning_and_never_reopens(acts: list[tasks.TaskAct]) -> None:
     state = tasks.TaskState.ISSUED
@@ -40,6 +42,7 @@ def test_task_never_goes_back_but_by_reassigning_and_never_reopens(acts: list[ta
         state = after
 
 
+@UNTIMED
 @given(st.sampled_from(tasks.TaskState), st.sampled_from(tasks.TaskAct))
 def test_repeating_a_step_changes_nothing(state: tasks.TaskState, act: tasks.TaskAct) -> None:
     once, _ = tasks.next_state(state, act)
@@ -48,6 +51,7 @@ def test_repeating_a_step_changes_nothing(state: tasks.TaskState, act: tasks.Tas
     assert reason in ("same", "behind", "refused") or act is tasks.TaskAct.REASSIGN
 
 
+@UNTIMED
 @given(st.lists(st.sampled_from(incidents.IncidentAct), max_size=20))
 def test_incident_leaves_resolved_by_reopening_alone(acts: list[incidents.IncidentAct]) -> None:
     state = incidents.IncidentState.OPEN
@@ -68,6 +72,7 @@ def test_incident_table_covers_every_state_and_act() -> None:
 claims = st.lists(st.builds(Claim, st.sampled_from("abc"), st.sampled_from(Severity)), max_size=6)
 
 
+@UNTIMED
 @given(st.sampled_from(Severity), claims)
 def test_severity_never_falls_and_rises_at_most_a_step_above_the_claims(
     now: Severity, said: list[Claim]
@@ -80,6 +85,7 @@ def test_severity_never_falls_and_rises_at_most_a_step_above_the_claims(
     assert judge_severity(after, said) == (after, "same")
 
 
+@UNTIMED
 @given(candidates, officers)
 def test_first_choice_is_somebody_whenever_there_is_somebody(
     people: list[Candidate], duty: str | None
@@ -93,6 +99,7 @@ def test_first_choice_is_somebody_whenever_there_is_somebody(
         assert chosen.open_tasks == min(one.open_tasks for one in people if one.rank == best)
 
 
+@UNTIMED
 @given(candidates, officers)
 def test_escalation_asks_everybody_once_then_rests_with_the_duty_officer(
     people: list[Candidate], duty: str | None
@@ -111,6 +118,7 @@ def test_escalation_asks_everybody_once_then_rests_with_the_duty_officer(
     assert holder == (duty if duty else asked[-1] if asked else None)
 
 
+@UNTIMED
 @given(st.integers(0, 1000), st.integers(0, 50), st.floats(0, 10_000))
 def test_waits_are_bounded_and_never_shrink_with_failures(failures: int, free: int, since_s: float) -> None:
     wait = wait_s(failures, free, since_s)
