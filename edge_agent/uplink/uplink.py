@@ -164,6 +164,8 @@ class Uplink:
         self._window.restart(maximum - KEPT_FOR_STATUS)
         self._packets.clear()
         self._heard.clear()
+        # A wake that came while connecting was passed over; left set, the flag would let none come again.
+        self._woken.clear()
         self._connected_ns = self._clock.monotonic_ns()
         down = [down_topic(self._gateway, kind) for kind in (Down.RECEIPT, Down.DESIRED, Down.COMMAND)]
         self._connection.subscribe(down)
@@ -294,12 +296,12 @@ class Uplink:
             self._connection.publish(up_topic(self._gateway, kind), payload, retain=True)
 
     def _close(self) -> None:
-        connection, self._connection = self._connection, None
+        connection = self._connection
         if connection is None:
             return
         if self._stopping.is_set() and self.state.is_connected:
             self._say_goodbye(connection)
-        self.state.is_connected = False
+        self.state.is_connected, self._connection = False, None
         connection.close()
 
     def _say_goodbye(self, connection: MqttConnection) -> None:
