@@ -23,7 +23,6 @@ from models.alert import Alert, AlertKind, AlertState, Severity
 from models.clock import EARLIEST_NS, SECOND_NS, VirtualClock
 from models.identity import alert_id
 
-# argon2id of "correct horse", made once: hashing takes as long as it should.
 PASSWORD = "correct horse"
 START_NS = EARLIEST_NS + 365 * 86_400 * SECOND_NS
 PEOPLE = {

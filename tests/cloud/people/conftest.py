@@ -20,7 +20,8 @@ from models.clock import VirtualClock
 def password_hash() -> str:
     from argon2 import PasswordHasher
 
-    return PasswordHasher().hash(PASSWORD)
+    # Real argon2id, but cheap: the cost stands in the hash, and many tests sign in.
+    return PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
 
 
 @pytest.fixture(scope="session")
