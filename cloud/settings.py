@@ -183,7 +183,8 @@ def _table(names: tuple[str, ...], counts: dict[tuple[Any, ...], int], is_array:
 
 
 def _named(wrong: ValidationError, path: Path, text: str) -> ConfigurationError:
-    first = wrong.errors()[0]
+    # A misspelt key is both unknown and missing; the first says where it stands.
+    first = min(wrong.errors(), key=lambda error: error["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"])
     line = line_of(text, first["loc"])
     expected = {"extra_forbidden": "a known key", "missing": "this key to be there"}.get(first["type"], "")

@@ -147,10 +147,15 @@ def cloud_command(state: Path, *words: str | Path) -> list[str | Path]:
     return [sys.executable, "-m", "cloud.cli", *words, "--state", state]
 
 
-def run_cloud(state: Path, *words: str | Path, code: int = 0, typed: str = "") -> str:
-    """Run one command of lastmile-cloud; what it printed. Asserts its exit code."""
+def run_cloud(
+    state: Path, *words: str | Path, code: int = 0, typed: str = "", as_account: Sequence[str] = ()
+) -> str:
+    """Run one command of lastmile-cloud; what it printed. Asserts its exit code.
+
+    `as_account` is what stands before it to become somebody else (`setpriv ...`).
+    """
     ended = subprocess.run(
-        [str(part) for part in cloud_command(state, *words)],
+        [*as_account, *(str(part) for part in cloud_command(state, *words))],
         input=typed,
         capture_output=True,
         text=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,18 @@ from real_parts import Identity, Process, enrol_gateway, make_state, start_broke
 from cloud.settings import Settings
 
 
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state with the street applied; copied for each test, as making one takes a second."""
+    return make_state(tmp_path_factory.mktemp("made") / "cloud").state
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """A fresh cloud with the street applied."""
-    return make_state(tmp_path / "cloud")
+def settings(made_once: Path, tmp_path: Path) -> Settings:
+    """A fresh cloud with the street applied. Its broker folder still names the original's path."""
+    state = tmp_path / "cloud"
+    shutil.copytree(made_once, state)
+    return Settings.load(state)
 
 
 @pytest.fixture
