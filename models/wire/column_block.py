@@ -29,30 +29,38 @@ from models.wire.column_times import put_times, take_times
 from models.wire.column_values import MOST_STATED, put_values, take_values
 
 
-def room_for(rows: int, channels: int) -> int:
-    """Bytes that surely hold the columns of such a block."""
-    return 64 * rows + 64 * channels + 8 * MOST_STATED + 64
+def room_for(rows: int) -> int:
+    """Bytes that surely hold the columns of so many rows."""
+    return 112 * rows + 8 * MOST_STATED + 64
 
 
 @kernel
 def group_rows(channel: Int32s, ordinal: Int32s, numbers: Int32s, counts: Int64s) -> Whole:
-    """Number the channels by first appearance; `ordinal[i]` is row i's; returns how many there are."""
+    """Number the channels by first appearance; `ordinal[i]` is row i's.
+
+    Returns how many there are, -1 if a number is negative. The channel that came next last time is looked at first, then a table is searched.
+    """
     size = 16
     while size < 2 * len(channel):
         size *= 2
-    table = np.full(size, -1, np.int32)
-    found = ZERO
+    table, after = np.full(size, -1, np.int32), np.zeros(len(channel), np.int32)
+    found, before = ZERO, ZERO
     for i in range(len(channel)):
-        slot = (np.int64(channel[i]) * 40503) & (size - 1)
-        while table[slot] >= 0 and numbers[table[slot]] != channel[i]:
-            slot = (slot + 1) & (size - 1)
-        if table[slot] < 0:
-            table[slot] = found
-            numbers[found] = channel[i]
-            counts[found] = 0
-            found += 1
-        ordinal[i] = table[slot]
-        counts[table[slot]] += 1
+        now = np.int64(after[before])
+        if found == 0 or numbers[now] != channel[i]:
+            slot = (np.int64(channel[i]) * 40503) & (size - 1)
+            while table[slot] >= 0 and numbers[table[slot]] != channel[i]:
+                slot = (slot + 1) & (size - 1)
+            if channel[i] < 0:
+                return -ONE
+            if table[slot] < 0:
+                table[slot], numbers[found], counts[found] = found, channel[i], 0
+                found += 1
+            now = np.int64(table[slot])
+        after[before] = now
+        before = now
+        ordinal[i] = now
+        counts[now] += 1
     return found
 
 
@@ -90,12 +98,17 @@ def put_quality(quality: Bytes, lengths: Int64s, flags: Int64s, dense: bool, out
 @kernel
 def write_block(
     channel: Int32s, time: Int64s, value: Floats, quality: Bytes, resolution: Floats, dense: bool, out: Bytes
-) -> tuple[Whole, Whole]:
-    """All columns of a block of at least one row into `out`; returns the channels and the bytes written."""
+) -> tuple[Whole, Whole, Whole]:
+    """All columns of a block of at least one row into `out`.
+
+    Returns the channels (-1 for a negative channel number), the bytes written, and how many values are raw.
+    """
     rows = len(channel)
     ordinal, numbers, work = np.empty(rows, np.int32), np.empty(rows, np.int32), np.empty(rows, np.int64)
     counts = np.empty(rows, np.int64)
     channels = group_rows(channel, ordinal, numbers, counts)
+    if channels < 0:
+        return channels, ZERO, ZERO
     numbers, counts = numbers[:channels], counts[:channels]
     before, place = np.int64(-1), np.empty(channels, np.int64)
     start, usual = ZERO, rows // channels
@@ -114,9 +127,9 @@ def write_block(
         place[ordinal[i]] = to + 1
         times[to], values[to], flags[to] = time[i], value[i], quality[i]
     at = put_times(times, counts, time[0], work, dense, out, at)
-    at = put_values(values, values.view(np.int64), counts, numbers, resolution, dense, out, at)
+    at, raw = put_values(values, values.view(np.int64), counts, numbers, resolution, dense, out, at)
     lengths = np.empty(rows, np.int64)
-    return channels, put_quality(flags, lengths, work, dense, out, at)
+    return channels, put_quality(flags, lengths, work, dense, out, at), raw
 
 
 @kernel

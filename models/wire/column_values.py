@@ -113,8 +113,11 @@ def put_values(
     dense: bool,
     out: Bytes,
     at: Whole,
-) -> Whole:
-    """Values, channel after channel: code, first step, steps to the next; floats; those that are no step."""
+) -> tuple[Whole, Whole]:
+    """Values, channel after channel: code, first step, steps to the next; floats; those that are no step.
+
+    Returns where the next byte goes, and how many values are raw floats.
+    """
     rows, channels = len(value), len(counts)
     codes, firsts, stated = np.empty(channels, np.int64), np.empty(channels, np.int64), np.empty(MOST_STATED)
     deltas, floats = np.empty(rows, np.int64), np.empty(rows, np.int64)
@@ -158,7 +161,7 @@ def put_values(
     deltas[0] = odd
     at = put_column(deltas, ONE, dense, out, at)
     at = put_column(odd_at, odd, dense, out, at)
-    return put_column(odd_bits, odd, NO, out, at)
+    return put_column(odd_bits, odd, NO, out, at), raw + odd
 
 
 @kernel

@@ -37,14 +37,15 @@ from models.wire.column_block import read_block, room_for, write_block
 VERSION = 1
 MAX_ROWS = 1_000_000
 MAX_COLUMN_BYTES = 64 << 20
-_HEAD = struct.Struct(">BBIII16sQqq")
-_CHECKED_FROM = 6
+_MARKS = struct.Struct(">BBI")
+_HEAD = struct.Struct(">II16sQqq")
+_HEAD_BYTES = _MARKS.size + _HEAD.size
 _CLOCK_BITS, _ZSTD = 3, 4
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _BOOT = re.compile(r"[0-9a-f]{32}")
 _LEVEL = 1
-_TRY_BYTES = 0.0  # codes are dense already: zstd helps only where raw floats make rows this long
-_TRY_ROWS = 4096  # from here on patterns may repeat: planes under zstd are tried too
+_TRY_ROWS = 4096  # beyond, planes under zstd are tried too
+_INT32, _INT64, _UINT8, _FLOAT64 = map(np.dtype, (np.int32, np.int64, np.uint8, np.float64))
 _thread = threading.local()  # zstd's contexts serve one thread at a time
 
 
@@ -81,12 +82,11 @@ def encode_columns(block: ReadingBlock, resolution: Floats) -> bytes:
             f"not a block for the wire: {rows} rows, boot {block.boot!r}, index {block.first_index}"
         )
     channels, columns, zstd = _smallest(block, resolution) if rows else (0, b"", False)
-    base = int(block.time[0]) if rows else 0
-    flags = int(block.clock) | (_ZSTD if zstd else 0)
-    boot = bytes.fromhex(block.boot)
-    rest = (rows, channels, boot, block.first_index, block.monotonic_offset_ns, base)
-    body = _HEAD.pack(VERSION, flags, 0, *rest) + columns
-    return _HEAD.pack(VERSION, flags, _check(body), *rest) + body[_HEAD.size :]
+    marks = bytes((VERSION, int(block.clock) | (_ZSTD if zstd else 0)))
+    boot, base = bytes.fromhex(block.boot), int(block.time[0]) if rows else 0
+    head = _HEAD.pack(rows, channels, boot, block.first_index, block.monotonic_offset_ns, base)
+    check = zlib.crc32(columns, zlib.crc32(head, zlib.crc32(marks)))
+    return b"".join((marks, check.to_bytes(4, "big"), head, columns))
 
 
 def decode_columns(body: bytes) -> ReadingBlock:
@@ -97,11 +97,11 @@ def decode_columns(body: bytes) -> ReadingBlock:
     """
     head = read_head(body)
     if head.rows == 0:
-        if len(body) > _HEAD.size:
+        if len(body) > _HEAD_BYTES:
             raise BodyError("trailing", "bytes follow an empty block")
         columns = b""
     else:
-        columns = _unpack(body[_HEAD.size :]) if head.packed else body[_HEAD.size :]
+        columns = _unpack(body[_HEAD_BYTES:]) if head.packed else body[_HEAD_BYTES:]
     channel, time = np.empty(head.rows, np.int32), np.empty(head.rows, np.int64)
     value, quality = np.empty(head.rows, np.float64), np.empty(head.rows, np.uint8)
     if head.rows:
@@ -116,13 +116,14 @@ def decode_columns(body: bytes) -> ReadingBlock:
 
 def read_head(body: bytes) -> ColumnsHead:
     """Check the body's bytes and read what it says of itself, without unpacking; errors as decode_columns."""
-    if len(body) < _HEAD.size:
+    if len(body) < _HEAD_BYTES:
         raise BodyError("short", f"{len(body)} bytes are no columns")
-    version, flags, check, rows, channels, boot, index, offset, base = _HEAD.unpack_from(body)
+    version, flags, check = _MARKS.unpack_from(body)
     if version != VERSION:
         raise BodyError("version", f"columns version {version}, this program speaks {VERSION}")
-    if check != _check(body):
+    if check != zlib.crc32(memoryview(body)[_MARKS.size :], zlib.crc32(body[:2])):
         raise BodyError("check", "bytes were changed on the way")
+    rows, channels, boot, index, offset, base = _HEAD.unpack_from(body, _MARKS.size)
     if flags > _CLOCK_BITS + _ZSTD or flags & _CLOCK_BITS > max(ClockState):
         raise BodyError("flags", f"unknown flags {flags:#x}")
     if rows > MAX_ROWS or not min(rows, 1) <= channels <= rows or index >= 1 << 63:
@@ -133,22 +134,24 @@ def read_head(body: bytes) -> ColumnsHead:
 
 def _smallest(block: ReadingBlock, resolution: Floats) -> tuple[int, bytes, bool]:
     """Channels, the shortest form of the columns, and whether it is under zstd."""
-    if int(block.channel.min()) < 0:
-        raise ValueError("channel numbers are not negative")
     columns = (
-        _plain(block.channel, np.dtype(np.int32)),
-        _plain(block.time, np.dtype(np.int64)),
-        _plain(block.value, np.dtype(np.float64)),
-        _plain(block.quality, np.dtype(np.uint8)),
-        _plain(resolution, np.dtype(np.float64)),
+        _plain(block.channel, _INT32),
+        _plain(block.time, _INT64),
+        _plain(block.value, _FLOAT64),
+        _plain(block.quality, _UINT8),
+        _plain(resolution, _FLOAT64),
     )
-    out = np.empty(room_for(len(block), len(block)), np.uint8)
-    channels, size = write_block(*columns, True, out)
-    forms = [(out[:size].tobytes(), False)]
-    if size > _TRY_BYTES * len(block):
-        forms.append((_pack(forms[0][0]), True))
+    out = np.empty(room_for(len(block)), np.uint8)
+    channels, size, raw = write_block(*columns, True, out)
+    if channels < 0:
+        raise ValueError("channel numbers are not negative")
+    coded = out[:size].tobytes()
+    forms = [(coded, False)]
+    # Codes are dense already; zstd helps with raw floats, and over planes where patterns repeat.
+    if raw:
+        forms.append((_pack(coded), True))
     if len(block) > _TRY_ROWS:
-        channels, size = write_block(*columns, False, out)
+        channels, size, raw = write_block(*columns, False, out)
         forms.append((_pack(out[:size].tobytes()), True))
     return channels, *min(forms, key=lambda form: len(form[0]))
 
@@ -165,10 +168,6 @@ def _pack(columns: bytes) -> bytes:
         _thread.packer = zstandard.ZstdCompressor(level=_LEVEL)
     packed: bytes = _thread.packer.compress(columns)
     return packed[len(_ZSTD_MAGIC) :]
-
-
-def _check(body: bytes) -> int:
-    return zlib.crc32(memoryview(body)[_CHECKED_FROM:], zlib.crc32(body[:2]))
 
 
 def _unpack(packed: bytes) -> bytes:
