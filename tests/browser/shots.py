@@ -11,13 +11,11 @@ import itertools
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+sys.path.insert(0, str(Path(__file__).parents[1] / "cloud" / "console"))
 
-PASSWORD = "plum-blossom-9"
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+from browser_rig import CHROMIUM, FLAGS, sign_in
+from playwright.sync_api import Browser, Page, sync_playwright
+
 WIDTHS = {"wide": (1440, 900), "middle": (768, 1024), "narrow": (360, 740)}
 OPERATOR = ("queue", "resolved", "incident", "freezer", "odd", "fleet", "report", "missing")
 WORKER = ("work", "task", "answer")
@@ -43,16 +41,6 @@ def address(page: Page, name: str) -> str:
     return found.get_attribute("href") or start
 
 
-def sign_in(context: BrowserContext, login: str) -> Page:
-    page = context.new_page()
-    page.goto("/sign-in")
-    page.fill("[name=login]", login)
-    page.fill("[name=password]", PASSWORD)
-    page.click("button.main")
-    page.wait_for_url(lambda url: "/sign-in" not in url)
-    return page
-
-
 def take(browser: Browser, base: str, folder: Path, only: str) -> None:
     for width, theme, language in itertools.product(WIDTHS, ("light", "dark"), ("en", "zh")):
         size = WIDTHS[width]
@@ -70,7 +58,9 @@ def take(browser: Browser, base: str, folder: Path, only: str) -> None:
                 locale=language,
             )
             context.add_cookies([{"name": "lm_language", "value": language, "url": base}])
-            page = sign_in(context, login) if login else context.new_page()
+            page = context.new_page()
+            if login:
+                sign_in(page, login)
             for name in names:
                 page.goto(address(page, name))
                 if name in ("incident", "freezer", "odd"):
@@ -84,6 +74,6 @@ if __name__ == "__main__":
     target = Path(sys.argv[2])
     target.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        chromium = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         take(chromium, sys.argv[1], target, sys.argv[3] if len(sys.argv) > 3 else "")
         chromium.close()

@@ -151,6 +151,7 @@ def chart_data(view: AlertView, words: Wording) -> str:
         "upper": alert.upper,
         "limit": explanation.limit(alert),
         "severity": view.severity,
+        "evidence": view.has_evidence,
     }
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 

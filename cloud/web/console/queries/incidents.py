@@ -11,7 +11,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from cloud.fleet.tables import Channel
-from cloud.incidents.tables import AlertRow, Incident, TimelineEntry
+from cloud.incidents.tables import AlertRow, EvidenceRow, Incident, TimelineEntry
 from cloud.web.console.queries.scope import read_logins, read_people, read_places, read_sites, within
 from cloud.web.console.queries.tasks import TaskRow, tasks_of_incidents
 from models.alert import Alert, Severity
@@ -77,6 +77,7 @@ class AlertView:
     channel: str
     channel_kind: str
     resolution: float
+    has_evidence: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +154,14 @@ def incident_with(session: Session, incident_id: str, sites: Collection[str]) ->
 def alerts_of(session: Session, incident_id: str) -> list[AlertView]:
     """Alerts of an incident, gravest and then earliest first."""
     query = (
-        select(AlertRow, Channel)
+        select(AlertRow, Channel, EvidenceRow.alert_id)
         .outerjoin(Channel, Channel.id == AlertRow.channel_id)
+        .outerjoin(EvidenceRow, EvidenceRow.alert_id == AlertRow.id)
         .where(AlertRow.incident_id == incident_id)
         .order_by(AlertRow.onset_at)
         .limit(200)
     )
-    views = [_alert(row, channel) for row, channel in session.execute(query)]
+    views = [_alert(*found) for found in session.execute(query)]
     return sorted(views, key=lambda view: _rank(view.severity))
 
 
@@ -201,7 +203,7 @@ def _rows(session: Session, incidents: Sequence[Incident]) -> list[IncidentRow]:
     ]
 
 
-def _alert(row: AlertRow, channel: Channel | None) -> AlertView:
+def _alert(row: AlertRow, channel: Channel | None, evidence_of: str | None) -> AlertView:
     try:
         body = Alert.model_validate(row.body)
     except ValidationError:
@@ -221,6 +223,7 @@ def _alert(row: AlertRow, channel: Channel | None) -> AlertView:
         channel=name,
         channel_kind=channel.kind if channel else "",
         resolution=channel.resolution if channel else 0.0,
+        has_evidence=evidence_of is not None,
     )
 
 

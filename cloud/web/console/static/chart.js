@@ -93,7 +93,7 @@ export class Chart {
     try {
       const [series, band] = await Promise.all([
         get(`/series?channel=${alert.channel}&${span}`),
-        get(`/alerts/${alert.id}/band?${span}`).catch(() => null),
+        alert.evidence ? get(`/alerts/${alert.id}/band`).catch(() => null) : null,
       ]);
       if (alert !== this.alert) return;
       Object.assign(this, { series, band, range: [start, end] });

@@ -29,7 +29,6 @@ export function show(state) {
   line.hidden = waiting.length === 0;
   if (refused) line.replaceChildren(...refusedNotice(refused));
   else line.textContent = waiting.length ? `${say("work.pending", { n: waiting.length })}. ${words(state)}` : "";
-  document.documentElement.dataset.pending = waiting.length;
 }
 
 // Tries now, and again when the network is back; `sent` is called when everything has been stored.

@@ -20,10 +20,11 @@ function reason(wrong) {
   return say("sign_in.refused", { message: wrong.message });
 }
 
-// Only a path of our own may be gone to afterwards.
-function wanted() {
+// Only a path of our own may be gone to afterwards. Who only works goes to their work.
+function wanted(me) {
+  const home = me.roles.every((one) => one.role === "worker") ? "/work" : "/";
   const next = new URLSearchParams(location.search).get("next") ?? "/";
-  return /^\/(?![/\\])/.test(next) ? next : "/";
+  return next !== "/" && /^\/(?![/\\])/.test(next) ? next : home;
 }
 
 form.addEventListener("submit", async (event) => {
@@ -38,8 +39,8 @@ form.addEventListener("submit", async (event) => {
   button.disabled = true;
   button.textContent = say("sign_in.busy");
   try {
-    await post("/session", { login: login.value.trim(), password: password.value }, { signedIn: false });
-    location.assign(wanted());
+    const given = { login: login.value.trim(), password: password.value };
+    location.assign(wanted(await post("/session", given, { signedIn: false })));
   } catch (wrong) {
     complain(reason(wrong));
     button.disabled = false;
