@@ -38,7 +38,8 @@ def room_for(rows: int) -> int:
 def group_rows(channel: Int32s, ordinal: Int32s, numbers: Int32s, counts: Int64s) -> Whole:
     """Number the channels by first appearance; `ordinal[i]` is row i's.
 
-    Returns how many there are, -1 if a number is negative. The channel that came next last time is looked at first, then a table is searched.
+    Returns how many there are, -1 if a number is negative. The channel that came next last time is looked
+    at first, then a table is searched.
     """
     size = 16
     while size < 2 * len(channel):

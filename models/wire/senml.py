@@ -274,7 +274,7 @@ class _PlainFirst(_Plain, forbid_unknown_fields=True, gc=False):
 
 
 _FIRST, _REST = msgspec.json.Decoder(_PlainFirst), msgspec.json.Decoder(list[_Plain])
-_LARGEST_EXACT_S = float(1 << 22)  # up to here a float tells whole nanoseconds
+_LARGEST_EXACT_S = float(1 << 20)  # up to here a float tells whole nanoseconds
 _LARGEST_PLAIN_S = 4e9
 
 
@@ -297,7 +297,7 @@ def _plain_columns(payload: bytes, now_ns: int) -> tuple[list[str], Int64s, Floa
     times = _plain_times([entry.t for entry in records], base_ns, now_ns)
     if times is None:
         return None
-    return [whole_names[name] for name in names], times, values
+    return list(map(whole_names.__getitem__, names)) if first.bn else names, times, values
 
 
 def _plain_entries(payload: bytes) -> tuple[_PlainFirst, list[_Plain]] | None:
@@ -320,11 +320,15 @@ def _plain_entries(payload: bytes) -> tuple[_PlainFirst, list[_Plain]] | None:
 def _plain_times(told: list[float], base_ns: int, now_ns: int) -> Int64s | None:
     """Times in ns; None where a float may not tell them to the nanosecond."""
     seconds = np.array(told, np.float64)
-    whole, size = np.floor(seconds), np.abs(seconds)
-    if np.any((size > _LARGEST_EXACT_S) & (whole != seconds)) or np.any(size > _LARGEST_PLAIN_S):
+    largest = np.abs(seconds).max(initial=0.0)
+    if largest > _LARGEST_PLAIN_S or abs(base_ns) > _LARGEST_PLAIN_S * SECOND_NS:
         return None
-    if abs(base_ns) > _LARGEST_PLAIN_S * SECOND_NS:
+    if largest < _LARGEST_EXACT_S:
+        times = np.rint(seconds * 1e9).astype(np.int64) + base_ns
+    elif np.array_equal(seconds, np.floor(seconds)):
+        times = seconds.astype(np.int64) * SECOND_NS + base_ns
+    else:
         return None
-    times = whole.astype(np.int64) * SECOND_NS + np.rint((seconds - whole) * 1e9).astype(np.int64) + base_ns
-    times[times < RELATIVE_BELOW_NS] += now_ns
+    if times.min(initial=RELATIVE_BELOW_NS) < RELATIVE_BELOW_NS:
+        times[times < RELATIVE_BELOW_NS] += now_ns
     return times
