@@ -14,6 +14,8 @@ from cloud.storage.engine import reading
 from models.clock import SECOND_NS, Clock
 from models.identity import is_name
 
+_STRANGER_NS = SECOND_NS // 20
+
 
 @dataclass(frozen=True)
 class Where:
@@ -65,8 +67,8 @@ class Registry:
     def where(self, gateway_id: str) -> Where | None:
         """Where a gateway is; None when it is not registered."""
         age = self._keep_ns if self._read_at is None else self._clock.monotonic_ns() - self._read_at
-        # A stranger who sends a lot must not cause a query for each message.
-        if age >= self._keep_ns or (gateway_id not in self._known and age >= SECOND_NS):
+        # A gateway just registered is known at once; a stranger who sends a lot causes few queries.
+        if age >= self._keep_ns or (gateway_id not in self._known and age >= _STRANGER_NS):
             self._read()
         return self._known.get(gateway_id)
 

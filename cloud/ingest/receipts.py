@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable
 
+from cloud.errors import StoreError
 from cloud.ingest.window import Window
 from models.clock import SECOND_NS, Clock
 from models.identity import MessageIdentity, Stream
 from models.wire.topics import Down, down_topic
 
+_log = logging.getLogger(__name__)
 _MOST_WINDOWS = 5_000
 
 
@@ -55,7 +58,15 @@ class Receipts:
             if now - self._told_at.get(key[0], -self._every_ns) < self._every_ns:
                 continue
             gateway_id, epoch = key
-            receipt = self._window(key).receipt(epoch, self._stream, self._clock.wall_ns())
+            try:
+                receipt = self._window(key).receipt(epoch, self._stream, self._clock.wall_ns())
+            except StoreError:
+                raise
+            except Exception:
+                # A question nobody can answer must not keep others from being told.
+                _log.exception("no receipt for %s, epoch %s", gateway_id, epoch)
+                del self._due[key]
+                continue
             # Lost or not sent: the gateway sends again and is told again.
             self._tell(down_topic(gateway_id, Down.RECEIPT), receipt.model_dump_json().encode())
             self._told_at[gateway_id] = now
