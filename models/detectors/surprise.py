@@ -24,10 +24,11 @@ FEWEST = 50.0  # distances learned before any may be scored
 SKETCH: list[Any] = [
     ("counts", "f8", (BINS,)),  # weight, s, of distances in each bin
     ("edges", "f4", (BINS,)),  # surprise at each bin's lower edge
-    ("total", "f8"),  # sum of counts
-    ("seen", "f8"),  # how many readings that is, forgotten alike
+    ("total", "f8"),  # sum of counts at the last refresh
+    ("seen", "f8"),  # how many readings that was, forgotten alike
     ("age", "f8"),  # weight learned since the last refresh
-    ("fresh", "i4"),  # readings since the last refresh
+    ("fresh", "u2"),  # readings since the last refresh
+    ("due", "u2"),  # how many make the next refresh
     ("start", "f4"),  # distance where the fitted tail begins
     ("rarity", "f4"),  # surprise there
     ("shape", "f4"),
@@ -74,11 +75,9 @@ def surprise_of(state: Any, distance: float) -> float:
 def learn_distance(state: Any, distance: float, weight: float, memory: float) -> None:
     """Add a distance that stands for `weight` seconds; refresh the tail when enough has changed."""
     state.counts[bin_of(distance)] += weight
-    state.total += weight
-    state.seen += 1.0
     state.age += weight
     state.fresh += 1
-    if state.fresh >= 16 and state.fresh * 16.0 >= min(state.seen, 4096.0):
+    if state.fresh >= max(state.due, 16):
         refresh(state, memory)
 
 
@@ -86,12 +85,14 @@ def learn_distance(state: Any, distance: float, weight: float, memory: float) ->
 def refresh(state: Any, memory: float) -> None:
     """Forget by age, then work out the surprise at every edge."""
     kept = math.exp(-state.age / memory)
-    state.total *= kept
-    state.seen *= kept
+    state.seen = (state.seen + state.fresh) * kept
+    state.due = np.uint16(min(state.seen, 4096.0) * 0.125)
     state.age = 0.0
     state.fresh = 0
+    state.total = 0.0
     for k in range(BINS):
         state.counts[k] *= kept
+        state.total += state.counts[k]
     begin, start = _empirical(state)
     _fit(state, begin, start)
     _extend(state, start)

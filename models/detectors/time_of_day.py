@@ -30,6 +30,7 @@ from models.readings import Bytes, Floats
 
 BUCKETS = 48
 _VISIT_S = 86400 // BUCKETS
+_PER_VISIT = 1.0 / (_VISIT_S * SECOND)
 _CALMEST = 0.25  # an hour counts as at most four times calmer than the channel lately is
 
 
@@ -107,23 +108,25 @@ def fold(state: Any, days: float) -> None:
 
 
 @compiled
-def season_at(state: Any, visit: int, phase: float) -> float:
+def season_at(state: Any, place: int, phase: float) -> float:
     """Season between the middles of two half hours; NaN where this half hour was never seen."""
-    place = visit % BUCKETS
     here = np.float64(state.season[place])
     if state.visits[place] <= 0.0:
         return np.nan
-    other = (place + 1) % BUCKETS if phase >= 0.5 else (place - 1) % BUCKETS
+    if phase >= 0.5:
+        other = place + 1 if place + 1 < BUCKETS else 0
+    else:
+        other = place - 1 if place > 0 else BUCKETS - 1
     if state.visits[other] <= 0.0:
         return here
     return here + abs(phase - 0.5) * (np.float64(state.season[other]) - here)
 
 
 @compiled
-def scale_at(state: Any, visit: int) -> float:
+def scale_at(state: Any, place: int) -> float:
     """Usual distance at this half hour; the channel's recent one while the hour's is unknown."""
-    usual = np.float64(state.usual[visit % BUCKETS])
-    if usual <= 0.0 or state.visits[visit % BUCKETS] < 2.0:
+    usual = np.float64(state.usual[place])
+    if usual <= 0.0 or state.visits[place] < 2.0:
         usual = state.scale
     return float(max(usual, _CALMEST * state.scale, np.float64(state.floor)))
 
@@ -167,11 +170,12 @@ def score_time_of_day(
         if learns and visit != state.visit:
             fold(state, days)
             state.visit = visit
-        phase = (time[row] + offset - visit * length) / length
-        season = season_at(state, visit, phase)
+        phase = (time[row] + offset - visit * length) * _PER_VISIT
+        place = visit % BUCKETS
+        season = season_at(state, place, phase)
         known = not np.isnan(season)
         residual = value[row] - state.anchor - season - state.mean if known else 0.0
-        scale = scale_at(state, visit)
+        scale = scale_at(state, place)
         distance = sided(residual, sign) / scale if scale > 0.0 else 0.0
         if known:
             centre = state.anchor + season + state.mean

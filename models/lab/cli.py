@@ -39,6 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     listing.add_argument("--json", action="store_true")
     listing.set_defaults(run=_catalogue)
 
+    warming = commands.add_parser("warm", help="compile every kernel now, so that later starts need not")
+    warming.set_defaults(run=_warm)
+
     scoring = commands.add_parser("score", help="score files with a detector")
     scoring.add_argument("--detector", required=True, metavar="NAME")
     scoring.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", type=_setting)
@@ -77,6 +80,13 @@ def _names(text: str) -> list[str]:
 def _catalogue(given: argparse.Namespace) -> None:
     entries = catalogue()
     print(json.dumps(entries, ensure_ascii=False, indent=2) if given.json else as_text(entries))
+
+
+def _warm(given: argparse.Namespace) -> None:
+    from models.lab.warm import warm
+
+    for name, seconds in warm():
+        print(f"{name} {seconds:.1f} s", file=sys.stderr)
 
 
 def _score(given: argparse.Namespace) -> None:

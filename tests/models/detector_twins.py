@@ -114,19 +114,19 @@ class SurpriseTwin:
 
     def learn(self, distance, weight):
         self.counts[self.bin(distance)] += weight
-        self.total += weight
-        self.seen += 1.0
         self.age += weight
         self.fresh += 1
-        if self.fresh >= 16 and self.fresh * 16.0 >= min(self.seen, 4096.0):
+        if self.fresh >= max(16, int(min(self.seen, 4096.0) / 8)):
             self.refresh()
 
     def refresh(self):
         kept = math.exp(-self.age / self.memory)
-        self.total *= kept
-        self.seen *= kept
+        self.seen = (self.seen + self.fresh) * kept
         self.age, self.fresh = 0.0, 0
         self.counts = [count * kept for count in self.counts]
+        self.total = 0.0
+        for count in self.counts:  # one after the other, as the kernel adds them
+            self.total += count
         one = self.total / self.seen
         tails, tail = [0.0] * 32, 0.0
         for k in range(31, 0, -1):
@@ -313,7 +313,7 @@ class TimeOfDayTwin(LevelTwin):
         if learns and visit != self.visit:
             self.fold()
             self.visit = visit
-        season = self.season_at(visit, (time + self.offset - visit * length) / length)
+        season = self.season_at(visit, (time + self.offset - visit * length) * (1.0 / length))
         usual = self.usual[visit % 48] if self.visits[visit % 48] >= 2.0 else 0.0
         scale = max(usual if usual > 0 else self.scale, 0.25 * self.scale)
         residual = 0.0 if season is None else value - self.anchor - season - self.mean
