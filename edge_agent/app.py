@@ -157,7 +157,7 @@ class Agent:
     def _offered(self, raw: bytes) -> None:
         """From the uplink's thread; obeyed in the next tick."""
         with self._offers_lock:
-            self._offers = [*self._offers[-3:], raw]
+            self._offers = [*self._offers[-7:], raw]
 
     def _obey_offers(self) -> None:
         with self._offers_lock:

@@ -5,13 +5,33 @@ from __future__ import annotations
 import itertools
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from edge_rig import BOOT, START, Broker, ModbusServer
+from edge_rig import BOOT, START, Broker, ModbusServer, block
 
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.outbox.spool import Spool
+from models.configuration import MonitorConfig, TriggerConfig
+from models.monitor import Monitor
+from models.replay import drive
+from models.wire.columns import decode_columns, encode_columns
+from models.wire.messages import ChannelEntry
+
+
+@pytest.fixture(scope="session")
+def warm_kernels() -> None:
+    """Compile once, here, what every agent process would otherwise compile for itself after a change."""
+    config = MonitorConfig(
+        name="hot", detector="limit", parameters={"high": 60}, channels=("t",), hazard="fire",
+        trigger=TriggerConfig(on_delay_s=0.1),
+    )  # fmt: skip
+    monitor = Monitor(config, {1: ChannelEntry(number=1, name="t")}, gateway="gw-1")
+    drive([monitor], block([20.0, 80.0, 80.0, 20.0]))
+    monitor.advance(START * 2)
+    decode_columns(encode_columns(replace(block([20.0]), boot=BOOT), np.zeros(2)))
 
 
 @pytest.fixture
