@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from console_seed import PASSWORD, seed
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from sqlalchemy import Engine
 
 from cloud.settings import Settings
@@ -99,6 +99,8 @@ def _wait_for(base: str, server: subprocess.Popen[bytes]) -> None:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
+    # A ceiling, not a figure: machines that test are busy.
+    expect.set_options(timeout=20_000)
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
@@ -114,7 +116,7 @@ def open_browser(chromium: Browser, served_cloud: Cloud) -> Iterator[Callable[..
         context = chromium.new_context(
             base_url=served_cloud.base, viewport={"width": width, "height": 800}, locale=language, **about
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(20_000)
         context.add_cookies([{"name": "lm_language", "value": language, "url": served_cloud.base}])
         contexts.append(context)
         visit = Visit(context.new_page())
