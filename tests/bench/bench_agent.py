@@ -36,7 +36,7 @@ asyncio.run(serve())
 
 
 def rows(starts: int = STARTS) -> list[dict[str, Any]]:
-    """Bench rows: name, value, unit, peer, peer_value, ratio, goal, ok. Needs pymodbus; a broker if there is."""
+    """Bench rows: name, value, unit, peer, peer_value, ratio, goal, ok."""
     with tempfile.TemporaryDirectory(prefix="lastmile-bench-") as folder:
         return _measure(Path(folder), starts)
 
@@ -144,6 +144,5 @@ def _wait_for(claim: Any, limit_s: float = 30.0) -> None:
 
 if __name__ == "__main__":
     for row in rows():
-        print(
-            f"{row['name']:70} {row['value']:10.1f} {row['unit']:4} {row['goal']:8} {'ok' if row['ok'] else 'MISSED'}"
-        )
+        said = "ok" if row["ok"] else "MISSED"
+        print(f"{row['name']:70} {row['value']:10.1f} {row['unit']:4} {row['goal']:8} {said}")

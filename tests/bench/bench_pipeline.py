@@ -105,7 +105,7 @@ def _monitors(telemetry: Telemetry) -> list[Monitor]:
 
 
 def _median_ns(run: Callable[[list[Monitor]], object], telemetry: Telemetry, readings: int) -> float:
-    """Median over several runs, each with monitors that begin anew, after one that warms up; processor time."""
+    """Median of the processor's time over several runs, each with monitors that begin anew."""
     seconds = []
     for _ in range(REPEATS + 1):
         judge = _monitors(telemetry)

@@ -1,4 +1,4 @@
-"""Bytes and nanoseconds a reading on the wire, beside SenML in JSON, plain and under zstd, in the same run."""
+"""Bytes and nanoseconds a reading on the wire, beside SenML in JSON, in the same run."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _time_rows(telemetry: Telemetry) -> Iterable[dict[str, Any]]:
 
 
 def median_ns(run: Callable[[], object], readings: int) -> float:
-    """Median of several runs, after one that warms up; the processor's time, so that neighbours do not count."""
+    """Median of several runs, after one that warms up; processor time: neighbours do not count."""
     run()
     seconds = []
     for _ in range(REPEATS):

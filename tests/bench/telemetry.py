@@ -1,4 +1,4 @@
-"""Readings for the benches of the wire: real recordings as a gateway would read them, and a live one made up."""
+"""Readings for the benches: real recordings as a gateway would read them, and a live one made up."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def recordings(rows: int) -> list[Telemetry]:
 
 
 def live(seconds: int, jitter_ns: int, seed: int = 1) -> Telemetry:
-    """20 devices of 5 channels at 1 Hz, resolution 0.1, each channel drifting (0.02 a step) under noise of 0.15.
+    """20 devices of 5 channels at 1 Hz, resolution 0.1; each drifts (0.02 a step) under noise of 0.15.
 
     Each device is polled at its own place in the second, late by up to a few `jitter_ns`, told to the ns.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ from pydantic import BaseModel
 from wire_samples import messages
 
 import models.wire.messages
+from models.wire.column_bits import FAULTS
+from models.wire.envelope import Kind
 from models.wire.schema import SCHEMAS, main, schema_text
+from models.wire.topics import Down, Up
 
 FOLDER = Path(__file__).parents[2] / "docs" / "wire" / "schemas"
 
@@ -41,3 +45,28 @@ def test_schemas_are_written_by_the_command(tmp_path):
     assert main([str(tmp_path / "new")]) == 0
     assert len(list((tmp_path / "new").iterdir())) == len(SCHEMAS)
     assert main([]) == 1
+
+
+def test_every_field_and_every_kind_is_explained_in_the_documentation():
+    pages = {
+        page: (FOLDER.parent / f"{page}.md").read_text(encoding="utf-8") for page in ("messages", "envelope")
+    }
+    explained = set(re.findall(r"`(\w+)`", pages["messages"]))
+    named = {"document", "outcome"}  # the configuration's own pages explain these
+    for name, model in SCHEMAS.items():
+        assert name in named or set(model.model_fields) <= explained, name
+    assert all(f"| {kind.value} {kind.name} |" in pages["envelope"] for kind in Kind)
+
+
+def test_every_topic_is_in_the_documentation():
+    page = (FOLDER.parent / "topics.md").read_text(encoding="utf-8")
+    assert all(f"`up/{kind}`" in page for kind in Up)
+    assert all(f"`down/{kind}`" in page for kind in Down)
+
+
+def test_every_refusal_is_in_the_documentation():
+    said = " ".join(
+        (FOLDER.parent / f"{page}.md").read_text(encoding="utf-8") for page in ("README", "columns")
+    )
+    words = set(re.findall(r"\w+", said))
+    assert {code for code, _ in FAULTS.values()} <= words
