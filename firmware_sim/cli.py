@@ -62,6 +62,9 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     run.add_argument("--plan", type=Path, required=True)
     run.add_argument("--api", help="the cloud's address; without it nobody answers tasks")
     run.add_argument("--token", help="not needed: people sign in themselves")
+    run.add_argument(
+        "--hold", action="store_true", help="begin when a file `go` appears in the plan's folder"
+    )
     run.set_defaults(act=_run)
     verify = commands.add_parser("verify", help="ledger against store: lost, duplicated, wrong")
     verify.add_argument("--plan", type=Path, required=True)
@@ -105,7 +108,7 @@ def _history(given: argparse.Namespace) -> int:
 def _run(given: argparse.Namespace) -> int:
     from firmware_sim.live import run_live
 
-    run_live(read_plan(given.plan), given.api)
+    run_live(read_plan(given.plan), given.api, hold=given.hold)
     return 0
 
 

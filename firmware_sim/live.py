@@ -21,7 +21,7 @@ from firmware_sim.ledger import Ledger, read_ledger
 from firmware_sim.modbus_devices import ModbusDevices
 from firmware_sim.mqtt_devices import MqttDevice
 from firmware_sim.people import hire, take_turns
-from firmware_sim.plan import CALM_FILE, Plan
+from firmware_sim.plan import CALM_FILE, GO_FILE, Plan
 from firmware_sim.street import Street
 
 PEOPLE_LOOK_EVERY_S = 1.0
@@ -128,8 +128,10 @@ class LiveRun:
             take_turns(workers, self._now_s(), say)
 
 
-def run_live(plan: Plan, address: str | None) -> None:
-    """Begin the plan's run, or go on with one that was killed."""
+def run_live(plan: Plan, address: str | None, *, hold: bool = False) -> None:
+    """Begin the plan's run, or go on with one that was killed. Held, it begins when a file `go` appears."""
+    while hold and not (plan.folder / GO_FILE).exists():
+        time.sleep(0.05)
     plan, street = plan.begin(time.time_ns())
     with contextlib.suppress(BrokenPipeError):
         LiveRun(plan, street).run(address)

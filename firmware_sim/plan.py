@@ -26,13 +26,9 @@ from firmware_sim.errors import ScenarioError
 from firmware_sim.scenario import Scenario, load_scenario
 from firmware_sim.street import Street
 
-PLAN_FILE, LEDGER_FILE, TRUTH_FILE, PEOPLE_FILE, CALM_FILE = (
-    "plan.json",
-    "ledger.jsonl",
-    "truth.json",
-    "people.json",
-    "calm",
-)
+PLAN_FILE, LEDGER_FILE, TRUTH_FILE, PEOPLE_FILE = "plan.json", "ledger.jsonl", "truth.json", "people.json"
+# Files that tell a run something when they appear.
+GO_FILE, CALM_FILE = "go", "calm"
 
 
 @dataclass(frozen=True)

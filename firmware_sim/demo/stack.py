@@ -19,7 +19,7 @@ import httpx
 from firmware_sim.demo.children import Child, Children
 from firmware_sim.demo.programs import find_mosquitto, find_own
 from firmware_sim.errors import SimError
-from firmware_sim.plan import Plan
+from firmware_sim.plan import GO_FILE, Plan
 
 HISTORY_DAYS = 7
 HISTORY_PERIOD_S = 60
@@ -67,6 +67,8 @@ class Stack:
                 pool.submit(self._enrol, gateway, code)
                 for gateway, code in zip(self.gateways, codes, strict=True)
             ]
+            command = [*self._sim, "run", "--hold", "--plan", str(self.plan.folder), "--api", self.address]
+            self.street = self.children.start("street", command, speaks=True)
             for gateway in self.gateways:
                 broker = self.plan.folder / gateway / "broker.conf"
                 self.children.start(f"devices-broker-{gateway}", [self._mosquitto, "-c", str(broker)])
@@ -76,11 +78,10 @@ class Stack:
         for gateway in self.gateways:
             wait_for_port(self.plan.ports[gateway].broker)
         self.children.check()
-        command = [*self._sim, "run", "--plan", str(self.plan.folder), "--api", self.address]
-        self.street = self.children.start("street", command, speaks=True)
         for gateway in self.gateways:
             command = [*self._edge, "run", "--state", str(self.state / gateway)]
             self.agents[gateway] = self.children.start(f"agent-{gateway}", command)
+        (self.plan.folder / GO_FILE).touch()
 
     def _cloud_up(self, pool: ThreadPoolExecutor) -> None:
         """Returns when people and tokens are there; web and ingest may still be starting."""
