@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sqlite3
 import time
 
 import pytest
 from cloud_data_street import T0, alert, poison, table, telemetry, times, urgent
-from real_parts import SmallGateway, start_ingest, wait_until
+from real_parts import SmallGateway, start_broker, start_ingest, wait_until
 
 from cloud.dispatch.tables import Task
 from cloud.fleet.desired import put_desired
@@ -155,6 +158,47 @@ def test_ingest_killed_while_a_stream_comes_loses_and_doubles_nothing(running) -
     wanted = times([2, 4, 5, *range(first, first + count)])
     assert running.store.times_of("gw-a")[: len(wanted)] == wanted
     assert not running.store.count(Quarantine, code="internal")
+
+
+@pytest.mark.row("A8")
+def test_series_store_that_fails_holds_up_telemetry_and_no_alert(running) -> None:
+    with SmallGateway(running.port, running.b) as gateway:
+        before = gateway.receipt(1)["through"]
+        blocking = sqlite3.connect(running.settings.state / "series.db", isolation_level=None)
+        blocking.execute("BEGIN IMMEDIATE")
+        gateway.client.publish("lm/1/gw-b/up/bulk", telemetry("gw-b", 3), qos=1)
+        for sequence in (2, 3, 4):
+            gateway.say("urgent", alert("gw-b", sequence, onset=sequence))
+        wait_until(lambda: gateway.receipt(1)["through"] == 4, "alerts to be receipted")
+        assert before < 4 and gateway.receipt(2)["through"] < 3
+        blocking.execute("ROLLBACK")
+        blocking.close()
+        wait_until(lambda: gateway.receipt(2)["through"] == 3, "telemetry to be receipted")
+        assert running.store.times_of("gw-b") == times([2, 3])
+
+
+@pytest.mark.row("A3")
+def test_broker_killed_and_wiped_loses_nothing_that_is_sent_until_receipted(running) -> None:
+    wanted = range(4, 64)
+    with SmallGateway(running.port, running.b) as gateway:
+        for sequence in wanted:
+            gateway.client.publish("lm/1/gw-b/up/bulk", telemetry("gw-b", sequence), qos=1)
+        running.broker.kill()
+    shutil.rmtree(running.settings.broker_folder / "data")
+    (running.settings.broker_folder / "data").mkdir(mode=0o700)
+    owner = running.settings.broker_folder.stat()
+    os.chown(running.settings.broker_folder / "data", owner.st_uid, owner.st_gid)
+    with start_broker(running.settings.state, running.port), SmallGateway(running.port, running.b) as gateway:
+
+        def send_again() -> bool:
+            stored = gateway.receipt(2)
+            for sequence in wanted:
+                if sequence > stored["through"] and sequence not in stored["beyond"]:
+                    gateway.say("bulk", telemetry("gw-b", sequence))
+            return stored["through"] == wanted[-1]
+
+        wait_until(send_again, "the last receipt")
+        assert running.store.times_of("gw-b") == times([2, 3, *wanted])
 
 
 def _outage(reason: str) -> bytes:
