@@ -50,7 +50,7 @@ def _digest_of_kernels() -> str:
     digest = hashlib.blake2b(digest_size=16)
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         text = path.read_bytes()
-        if b"\n@kernel\n" in text:
+        if b"\n@kernel\n" in text or b"\n@compiled\n" in text:
             digest.update(text)
     return digest.hexdigest()
 

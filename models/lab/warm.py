@@ -6,11 +6,14 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from models.configuration import MonitorConfig, TriggerConfig
 from models.detectors.registry import DETECTORS
 from models.monitor import Monitor
 from models.readings import ReadingBlock
 from models.replay import drive
+from models.wire.columns import decode_columns, encode_columns
 from models.wire.messages import ChannelEntry
 
 _SECOND = 1_000_000_000
@@ -25,7 +28,7 @@ _NEEDED: dict[str, dict[str, Any]] = {
 
 
 def warm() -> Iterator[tuple[str, float]]:
-    """Run each detector in a monitor with delays over a few seconds; yields name and seconds spent."""
+    """Run each detector in a monitor over a few seconds, then the columns codec; yields name and seconds."""
     channels = {0: ChannelEntry(number=0, name="c")}
     block = ReadingBlock.of([0, 0], [_SECOND, 3 * _SECOND], [2.0, 2.0])
     for name in DETECTORS:
@@ -42,3 +45,6 @@ def warm() -> Iterator[tuple[str, float]]:
         drive([monitor], block)
         monitor.advance(20 * _SECOND)
         yield name, time.perf_counter() - begin
+    begin = time.perf_counter()
+    decode_columns(encode_columns(block, np.zeros(1)))
+    yield "columns", time.perf_counter() - begin
