@@ -26,8 +26,8 @@ ORDER = {
         "channels pipeline history status app cli"
     ).split(),
     "models": (
-        "errors compile clock identity readings alert outcome configuration wire snapshot detectors trigger_pass "
-        "trigger monitor replay lab"
+        "errors compile clock identity readings alert outcome configuration wire snapshot detectors "
+        "trigger_pass trigger monitor replay lab"
     ).split(),
 }
 # Not for a gateway: memory and seconds it does not have.
