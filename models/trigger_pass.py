@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detectors.compile import compiled
+from models.compile import kernel
 from models.detectors.held import whole_second
 from models.detectors.rows import HISTORIC, JUDGED, NEVER, RUN, SECOND
 from models.readings import Bytes, Floats
@@ -45,7 +45,7 @@ STATE = np.dtype(
 TIMES = ("since", "advanced", "last_time", "run_time")
 
 
-@compiled
+@kernel
 def decide(
     phase: int, score: float, waited: int, on: float, off: float, on_delay: int, off_delay: int
 ) -> int:
@@ -63,7 +63,7 @@ def decide(
     return IDLE if waited >= off_delay else HOLDING
 
 
-@compiled
+@kernel
 def _keep(state: Any, table: Floats, row: int, time: int, value: float, marks: int, quality: int) -> None:
     """Remember what an alert will say, should this be the reading that fires it."""
     state.peak = table[0, row]
@@ -77,7 +77,7 @@ def _keep(state: Any, table: Floats, row: int, time: int, value: float, marks: i
     state.quality = quality
 
 
-@compiled
+@kernel
 def _move(state: Any, phase: int, at: int) -> int:
     """Enter `phase` at `at`; 1 when the alert fires by it, 2 when it resolves, else 0."""
     before = state.phase
@@ -91,7 +91,7 @@ def _move(state: Any, phase: int, at: int) -> int:
     return 2 if phase == IDLE and before != PENDING else 0
 
 
-@compiled
+@kernel
 def _tell(
     state: Any, slot: int, kind: int, at: int, moved: NDArray[np.int64], told: NDArray[Any], found: int
 ) -> int:
@@ -103,7 +103,7 @@ def _tell(
     return found + 1
 
 
-@compiled
+@kernel
 def _settle_one(
     state: Any,
     slot: int,
@@ -131,7 +131,7 @@ def _settle_one(
     return found
 
 
-@compiled
+@kernel
 def settle(
     states: NDArray[Any],
     time: int,
@@ -152,7 +152,7 @@ def settle(
     return found
 
 
-@compiled
+@kernel
 def step_rows(
     states: NDArray[Any],
     slots: NDArray[np.int32],
@@ -209,7 +209,7 @@ def step_rows(
     return found
 
 
-@compiled
+@kernel
 def _mark_run(state: Any, flags: int) -> None:
     """Follow the run a detector marks, so that a judgement later knows its first reading."""
     if not flags & RUN:
@@ -220,7 +220,7 @@ def _mark_run(state: Any, flags: int) -> None:
         state.run_boot = state.boot
 
 
-@compiled
+@kernel
 def step_judgements(
     states: NDArray[Any],
     slot: NDArray[np.int64],

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.alert import Reason
+from models.compile import kernel
 from models.detectors.bank import AdvanceScores, Columns, Judged, PackedBank, judgements, number
-from models.detectors.compile import compiled
 from models.detectors.held import whole_second
 from models.detectors.parameters import Parameters, parameter
 from models.detectors.rows import HISTORIC, JUDGED, NEVER, SECOND, clear, slot_of
@@ -31,7 +31,7 @@ class AbsenceParameters(Parameters):
     )
 
 
-@compiled
+@kernel
 def score_absence(
     states: NDArray[Any],
     slots: NDArray[np.int32],
@@ -55,7 +55,7 @@ def score_absence(
         state.silent = 0
 
 
-@compiled
+@kernel
 def advance_absence(
     states: NDArray[Any], time: int, after: int, slot: NDArray[np.int64], at: NDArray[np.int64], out: Floats
 ) -> int:

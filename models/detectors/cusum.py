@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.alert import Reason
+from models.compile import kernel
 from models.detectors.bank import Columns, Judged, PackedBank, number
-from models.detectors.compile import compiled
 from models.detectors.learned import LEVEL, NANO, LearnedParameters, begin_floor, judge, learn_level, step_of
 from models.detectors.parameters import parameter
 from models.detectors.rows import JUDGED, NEVER, SUSPECT, WARMING, clear, slot_of
@@ -54,7 +54,7 @@ class CusumParameters(LearnedParameters):
     )
 
 
-@compiled
+@kernel
 def add_up(state: Any, deviation: float, share: float, slack: float) -> None:
     """Add a deviation, in usual distances, to the sums of both ways."""
     bounded = max(-_REACH, min(_REACH, deviation))
@@ -62,7 +62,7 @@ def add_up(state: Any, deviation: float, share: float, slack: float) -> None:
     state.down = min(_LARGEST, max(0.0, state.down + share * (-bounded - slack)))
 
 
-@compiled
+@kernel
 def score_cusum(
     states: NDArray[Any],
     slots: NDArray[np.int32],

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.alert import Reason
+from models.compile import kernel
 from models.detectors.bank import Columns, Judged, PackedBank
-from models.detectors.compile import compiled
 from models.detectors.learned import (
     LEVEL,
     NANO,
@@ -43,7 +43,7 @@ class EwmaParameters(LearnedParameters):
     )
 
 
-@compiled
+@kernel
 def score_ewma(
     states: NDArray[Any],
     slots: NDArray[np.int32],

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.alert import Reason
+from models.compile import kernel
 from models.detectors.bank import Columns, Judged, PackedBank, number
-from models.detectors.compile import compiled
 from models.detectors.parameters import Parameters, parameter
 from models.detectors.rows import JUDGED, SECOND, clear, slot_of
 from models.readings import Bytes, Floats
@@ -40,7 +40,7 @@ class FlatLineParameters(Parameters):
     )
 
 
-@compiled
+@kernel
 def score_flat_line(
     states: NDArray[Any],
     slots: NDArray[np.int32],

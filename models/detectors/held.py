@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from models.compile import kernel
 from models.detectors.bank import AdvanceScores, Columns, PackedBank, judgements
-from models.detectors.compile import compiled
 from models.detectors.parameters import Parameters
 from models.detectors.rows import HISTORIC, JUDGED, RUN, SECOND, clear, slot_of
 from models.readings import Bytes, Floats
@@ -16,13 +16,13 @@ from models.readings import Bytes, Floats
 P = TypeVar("P", bound=Parameters)
 
 
-@compiled
+@kernel
 def whole_second(time: int, after: int) -> int:
     """The first whole second at or after `time` that is also after `after`."""
     return max(-(-time // SECOND) * SECOND, (after // SECOND + 1) * SECOND)
 
 
-@compiled
+@kernel
 def score_held(
     states: NDArray[Any],
     slots: NDArray[np.int32],
@@ -64,7 +64,7 @@ def score_held(
             out[0, row] = 10.0
 
 
-@compiled
+@kernel
 def advance_held(
     states: NDArray[Any], time: int, held: int, slot: NDArray[np.int64], at: NDArray[np.int64], out: Floats
 ) -> int:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.alert import Reason
+from models.compile import kernel
 from models.detectors.bank import Judged, number
-from models.detectors.compile import compiled
 from models.detectors.parameters import Parameters, parameter
 from models.detectors.rows import EXTRAPOLATED, SECOND, WARMING
 from models.detectors.surprise import FEWEST, surprise_of
@@ -76,7 +76,7 @@ class LearnedParameters(Parameters):
         return {"both": 0, "high": 1, "low": -1}[self.side]
 
 
-@compiled
+@kernel
 def step_of(state: Any, time: int) -> int:
     """ns a reading stands for: since the last one, bounded by the usual pace; updates the pace."""
     step = time - state.last
@@ -88,7 +88,7 @@ def step_of(state: Any, time: int) -> int:
     return int(step)
 
 
-@compiled
+@kernel
 def sided(residual: float, sign: int) -> float:
     """Distance that counts: either way, or one way alone."""
     if sign == 0:
@@ -96,7 +96,7 @@ def sided(residual: float, sign: int) -> float:
     return max(0.0, residual * sign)
 
 
-@compiled
+@kernel
 def learn_level(state: Any, residual: float, scale: float, step: int, tau: float, clip: bool) -> None:
     """Move mean and scale towards the reading; an outlier moves them by a bounded step. `step` in ns.
 
@@ -121,7 +121,7 @@ def learn_level(state: Any, residual: float, scale: float, step: int, tau: float
     state.scale += slow * (min(bound, abs(residual)) - state.scale)
 
 
-@compiled
+@kernel
 def judge(state: Any, distance: float, warmup: float, out: Floats, flags: Bytes, row: int) -> bool:
     """Write score, detail and marks of a distance; False while the channel is warming up."""
     out[4, row] = distance
@@ -135,7 +135,7 @@ def judge(state: Any, distance: float, warmup: float, out: Floats, flags: Bytes,
     return True
 
 
-@compiled
+@kernel
 def band(state: Any, centre: float, scale: float, sign: int, out: Floats, row: int) -> None:
     """Expected value, and the band whose edge has surprise 3."""
     reach = state.band * scale

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from models.alert import Reason
+from models.compile import kernel
 from models.detectors.bank import Columns, Judged, PackedBank, number
-from models.detectors.compile import compiled
 from models.detectors.parameters import Parameters, parameter
 from models.detectors.rows import JUDGED, clear, slot_of
 from models.readings import Bytes, Floats
@@ -51,7 +51,7 @@ def bounds(low: float | None, high: float | None) -> tuple[float, float]:
     return (-np.inf if low is None else low), (np.inf if high is None else high)
 
 
-@compiled
+@kernel
 def score_limit(
     slots: NDArray[np.int32],
     base: int,

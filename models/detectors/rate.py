@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from models.alert import Reason
+from models.compile import kernel
 from models.detectors.bank import Columns, Judged, PackedBank, number
-from models.detectors.compile import compiled
 from models.detectors.parameters import Parameters, parameter
 from models.detectors.rows import JUDGED, SECOND, clear, slot_of
 from models.readings import Bytes, Floats
@@ -57,7 +57,7 @@ class RateParameters(Parameters):
         return self
 
 
-@compiled
+@kernel
 def _drop_old(state: Any, time: int, window: int) -> None:
     """Keep as oldest anchor the newest one that is at least `window` old."""
     while state.count >= 2:
@@ -68,7 +68,7 @@ def _drop_old(state: Any, time: int, window: int) -> None:
         state.count -= 1
 
 
-@compiled
+@kernel
 def score_rate(
     states: NDArray[Any],
     slots: NDArray[np.int32],

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detectors.compile import compiled
+from models.compile import kernel
 from models.readings import NOT_BELIEVED, Quality
 
 SECOND = 1_000_000_000
@@ -26,7 +26,7 @@ NO_EVENT_TIME = int(NOT_BELIEVED) | HISTORIC  # rows with any of these do not mo
 CLOCK_UNTRUSTED = int(Quality.CLOCK_UNTRUSTED)
 
 
-@compiled
+@kernel
 def slot_of(slots: NDArray[np.int32], base: int, channel: int, value: float, quality: int) -> int:
     """Place of the channel's state, or -1 where the row is not ours or not to be believed.
 
@@ -40,7 +40,7 @@ def slot_of(slots: NDArray[np.int32], base: int, channel: int, value: float, qua
     return int(slots[place])
 
 
-@compiled
+@kernel
 def crossings(
     time: NDArray[np.int64], quality: NDArray[np.uint8], rows: NDArray[np.int64], seconds: NDArray[np.int64]
 ) -> int:
@@ -59,7 +59,7 @@ def crossings(
     return found
 
 
-@compiled
+@kernel
 def clear(out: NDArray[np.float64], flags: NDArray[np.uint8], row: int) -> None:
     """A row with nothing to say: score 0, no expectation."""
     out[0, row] = 0.0

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from models.detectors.compile import compiled
+from models.compile import kernel
 
 BINS = 32
 CAP = 9.9
@@ -44,7 +44,7 @@ _PRIOR_SHAPE, _PRIOR_WEIGHT = 0.1, 50.0
 _BAND = 3.0
 
 
-@compiled
+@kernel
 def bin_of(distance: float) -> int:
     """Bin of a distance >= 0: read from the float's exponent and first two bits of its fraction."""
     if not distance >= 0.25:
@@ -53,14 +53,14 @@ def bin_of(distance: float) -> int:
     return min(BINS - 1, 1 + quarter_octave)
 
 
-@compiled
+@kernel
 def fitted(state: Any, distance: float) -> float:
     """Surprise by the fitted tail, for a distance beyond its start."""
     reach = (distance - state.start) / state.spread
     return float(state.rarity + math.log10(1.0 + state.shape * reach) / state.shape)
 
 
-@compiled
+@kernel
 def surprise_of(state: Any, distance: float) -> float:
     """Surprise of a distance, 0..9.9; needs a refresh before."""
     place = bin_of(distance)
@@ -71,7 +71,7 @@ def surprise_of(state: Any, distance: float) -> float:
     return float(min(CAP, low + share * (np.float64(state.edges[place + 1]) - low)))
 
 
-@compiled
+@kernel
 def learn_distance(state: Any, distance: float, weight: float, memory: float) -> None:
     """Add a distance that stands for `weight` seconds; refresh the tail when enough has changed."""
     state.counts[bin_of(distance)] += weight
@@ -81,7 +81,7 @@ def learn_distance(state: Any, distance: float, weight: float, memory: float) ->
         refresh(state, memory)
 
 
-@compiled
+@kernel
 def refresh(state: Any, memory: float) -> None:
     """Forget by age, then work out the surprise at every edge."""
     kept = math.exp(-state.age / memory)
@@ -99,7 +99,7 @@ def refresh(state: Any, memory: float) -> None:
     state.band = _distance_of(state, _BAND)
 
 
-@compiled
+@kernel
 def _empirical(state: Any) -> tuple[int, int]:
     """Surprise at all edges from the counts alone.
 
@@ -120,7 +120,7 @@ def _empirical(state: Any) -> tuple[int, int]:
     return begin, start
 
 
-@compiled
+@kernel
 def _fit(state: Any, begin: int, start: int) -> None:
     """Generalised Pareto tail of what lies beyond bin `begin`, by moments of the bins' middles.
 
@@ -146,7 +146,7 @@ def _fit(state: Any, begin: int, start: int) -> None:
     state.spread = spread + shape * (EDGES[start] - EDGES[begin])
 
 
-@compiled
+@kernel
 def _extend(state: Any, start: int) -> None:
     """Beyond `start` the fitted tail speaks, but never above what several readings contradict."""
     one = state.total / state.seen
@@ -164,7 +164,7 @@ def _extend(state: Any, start: int) -> None:
         state.edges[k] = max(state.edges[k], state.edges[k - 1])
 
 
-@compiled
+@kernel
 def _distance_of(state: Any, surprise: float) -> float:
     """The distance at which surprise reaches a level; the inverse of `surprise_of`.
 

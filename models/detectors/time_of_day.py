@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.alert import Reason
+from models.compile import kernel
 from models.detectors.bank import Columns, Judged, PackedBank
-from models.detectors.compile import compiled
 from models.detectors.learned import (
     CLIP,
     LEVEL,
@@ -83,7 +83,7 @@ SEASON: list[Any] = [
 ]
 
 
-@compiled
+@kernel
 def fold(state: Any, days: float) -> None:
     """Close the present visit: what it held becomes part of the season. One odd day moves it little."""
     if state.visit_weight > 0.0:
@@ -107,7 +107,7 @@ def fold(state: Any, days: float) -> None:
     state.visit_distance = 0.0
 
 
-@compiled
+@kernel
 def season_at(state: Any, place: int, phase: float) -> float:
     """Season between the middles of two half hours; NaN where this half hour was never seen."""
     here = np.float64(state.season[place])
@@ -122,7 +122,7 @@ def season_at(state: Any, place: int, phase: float) -> float:
     return here + abs(phase - 0.5) * (np.float64(state.season[other]) - here)
 
 
-@compiled
+@kernel
 def scale_at(state: Any, place: int) -> float:
     """Usual distance at this half hour; the channel's recent one while the hour's is unknown."""
     usual = np.float64(state.usual[place])
@@ -131,7 +131,7 @@ def scale_at(state: Any, place: int) -> float:
     return float(max(usual, _CALMEST * state.scale, np.float64(state.floor)))
 
 
-@compiled
+@kernel
 def score_time_of_day(
     states: NDArray[Any],
     slots: NDArray[np.int32],
