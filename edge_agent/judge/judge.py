@@ -22,6 +22,7 @@ from models.replay import drive
 log = logging.getLogger(__name__)
 ROLL_S = 30.0
 EVIDENCE_AFTER_S = 5.0
+OWED_PATIENCE_S = 15.0
 # In silence event time is wall time less this, so that readings still on their way are not overtaken.
 SILENCE_LAG_NS = 2 * SECOND_NS
 # After a start devices have this long before their silence counts.
@@ -224,9 +225,7 @@ class Judge:
         try:
             return drive([seat.monitor], record.block)
         except Exception:
-            log.exception(
-                "monitor %s failed at index %d and is out", seat.config.name, record.block.first_index
-            )
+            log.exception("monitor %s failed at %d and is out", seat.config.name, record.position)
             self._seats = [other for other in self._seats if other is not seat]
             self.failed.append(seat.config.name)
             return []
@@ -239,16 +238,10 @@ class Judge:
                 self._open[alert.id] = alert
             else:
                 self._open.pop(alert.id, None)
-            if not self._sink.raise_alert(alert):
-                continue
-            self.alerts += 1
-            log.info(
-                "alert %s: %s on %s, %s",
-                alert.state.value,
-                alert.monitor,
-                alert.channel,
-                alert.severity.value,
-            )
+            if self._sink.raise_alert(alert):
+                self.alerts += 1
+                log.info("alert %s: %s on %s", alert.state.value, alert.monitor, alert.channel)
+            # Also for one that was raised before a crash: its evidence may not have been.
             if alert.state is AlertState.FIRING:
                 self._owe(alert)
 
@@ -272,8 +265,10 @@ class Judge:
                 body = make_evidence(
                     owed.alert, owed.seat.config, owed.seat.channels, state.state, blocks, self._resolution()
                 )
-                if body is None or not self._sink.put_evidence(owed.alert.id, body):
-                    log.warning("alert %s: no evidence kept", owed.alert.id)
+                if body is None:
+                    log.warning("alert %s: its evidence is too large to be sent", owed.alert.id)
+                else:
+                    self._sink.put_evidence(owed.alert.id, body)
 
     def _records(self, position: int) -> list[SpoolRecord]:
         """What was judged from `position` on."""
@@ -288,8 +283,12 @@ class Judge:
     # ---- snapshots
 
     def _roll_when_due(self) -> None:
-        late = self._clock.monotonic_ns() - self._rolled_ns >= ROLL_S * SECOND_NS
-        if late or self.position - self._rolls[-1].position > self._spool.max_bytes // 8:
+        """Every half minute; a little later while evidence is owed, for what is owed is not saved."""
+        waited = self._clock.monotonic_ns() - self._rolled_ns
+        patience = ROLL_S + (OWED_PATIENCE_S if self._owed else 0)
+        grown = self.position - self._rolls[-1].position > self._spool.max_bytes // 8
+        if grown or waited >= patience * SECOND_NS:
+            self._send_evidence(all_of_it=True)
             self._roll(save=True)
 
     def _roll(self, *, save: bool) -> None:

@@ -159,6 +159,20 @@ def test_evidence_owed_at_the_stop_is_sent(rig):
     assert len(sink.evidence) == 1
 
 
+def test_evidence_owed_at_a_crash_is_sent_after_the_restart(rig):
+    make, spool, sink, clock = rig
+    first = make([hot()])
+    spool.append(block([20.0, 80.0]), "boiler", None)
+    run(first)
+    clock.sleep(3)
+    again = make([hot()])
+    run(again)
+    clock.sleep(6)
+    again.step()
+    assert sink.said == [("hot", "firing")]
+    assert [evidence.alert for evidence in sink.evidence] == [sink.alerts[0].id]
+
+
 def test_silence_is_judged_while_nothing_comes(rig):
     make, spool, sink, clock = rig
     judge = make([silent()])
