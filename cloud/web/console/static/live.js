@@ -41,6 +41,15 @@ export function listen(heard) {
   }
 
   open();
+  // A lost network may leave the stream looking open for minutes.
+  addEventListener("offline", () => {
+    wasCut = true;
+    show("reconnecting");
+  });
+  addEventListener("online", () => {
+    source.close();
+    open();
+  });
   addEventListener("pagehide", () => source.close());
   addEventListener("pageshow", (event) => {
     if (event.persisted) open();
