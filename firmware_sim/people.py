@@ -107,6 +107,10 @@ class Officer(Worker):
                 self._api.post(f"/incidents/{incident['id']}/resolve")
 
     def _is_over(self, incident: dict[str, Any], now_s: float) -> bool:
+        """Whether everybody who was sent has answered, and the hazard at its place is past."""
+        tasks = incident.get("tasks", [])
+        if not tasks or any(task["state"] != "verified" for task in tasks):
+            return False
         place = incident.get("place") or {}
         path = place.get("path", "") if isinstance(place, dict) else str(place)
         since = now_s - self._street.began_s

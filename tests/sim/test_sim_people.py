@@ -14,7 +14,7 @@ from firmware_sim.answers import find
 from firmware_sim.chance import Chance
 from firmware_sim.cloud_api import CloudApi
 from firmware_sim.habits import Step, plan_visit
-from firmware_sim.people import Worker
+from firmware_sim.people import Officer, Worker
 from firmware_sim.scenario import PersonSpec, load_scenario
 from firmware_sim.street import Street
 from firmware_sim.timeline import Happening, Timeline
@@ -98,6 +98,9 @@ class FakeCloud:
             return self._post(path, request)
         if path == "/me":
             return httpx.Response(200, json={"login": "wang", "csrf": "c5rf"})
+        if path == "/incidents":
+            listed = self._incident() | {"tasks": [{"id": "t1", "state": self.state}]}
+            return httpx.Response(200, json={"items": [listed]})
         if path == "/tasks":
             return httpx.Response(200, json={"tasks": [self._task()]})
         if path == "/tasks/t1":
@@ -122,13 +125,15 @@ class FakeCloud:
         return {"id": "i1", "hazard": "fire", "place": {"path": KITCHEN}, "onset_at": onset}
 
 
-def worker(folder: Path, cloud: FakeCloud, **habits: Any) -> tuple[Worker, Street, list[str]]:
+def worker(
+    folder: Path, cloud: FakeCloud, kind: type[Worker] = Worker, **habits: Any
+) -> tuple[Worker, Street, list[str]]:
     street = make_plan(folder).street(NOON_S)
     street.timeline = TRUTH
     api = CloudApi("http://cloud", transport=httpx.MockTransport(cloud))
     said: list[str] = []
     return (
-        Worker(person(**habits), "pass", api, street, lambda event, **_: said.append(event)),
+        kind(person(**habits), "pass", api, street, lambda event, **_: said.append(event)),
         street,
         said,
     )
@@ -154,6 +159,19 @@ def test_worker_who_found_nobody_comes_back(tmp_path: Path) -> None:
         wang.turn(NOON_S + 35 + second)
     verdicts = [content["verdict"] for path, content in cloud.posted if path.endswith("outcome")]
     assert verdicts == ["no_access", "real"]
+
+
+def test_officer_closes_a_matter_once_it_is_answered_and_over(tmp_path: Path) -> None:
+    cloud = FakeCloud()
+    duty, _, _ = worker(tmp_path, cloud, Officer, silent=1.0)
+    resolved = [("/incidents/i1/resolve", {})]
+    duty.turn(NOON_S + 90)
+    assert cloud.posted[1:] == [], "nobody has looked yet"
+    cloud.state = "verified"
+    duty.turn(NOON_S + 45)
+    assert cloud.posted[1:] == [], "it still smoulders"
+    duty.turn(NOON_S + 90)
+    assert cloud.posted[1:] == resolved
 
 
 def test_silent_worker_leaves_the_task_untouched(tmp_path: Path) -> None:
