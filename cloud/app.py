@@ -81,7 +81,7 @@ def initialise(state: Path, *, broker_port: int | None, http_port: int | None, c
     return settings
 
 
-def migrate_databases(settings: Settings) -> dict[str, list[str]]:
+def migrate_databases(settings: Settings) -> dict[str, str]:
     """Bring both databases to this release's schema; the revisions they have."""
     return {
         "main": migrate.upgrade(open_main(settings), "main"),

@@ -290,6 +290,9 @@ class SmallGateway:
         context.load_cert_chain(str(identity.certificate), str(identity.key))
         self.client.tls_set_context(context)
         self.client.reconnect_delay_set(1, 1)
+        self.client.on_socket_open = lambda *given: given[2].setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )
         self.client.on_connect = self._on_connect
         self.client.on_disconnect = lambda *given: self.ends.append(str(given[3]))
         self.client.on_subscribe = lambda *_: self._subscribed.set()

@@ -7,6 +7,7 @@ hand on; an exception in one would end paho's thread while it still calls itself
 from __future__ import annotations
 
 import logging
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Sequence
@@ -130,6 +131,8 @@ class BrokerSession:
         client.tls_set_context(context)
         client.reconnect_delay_set(*_RECONNECT_S)
         client.suppress_exceptions = True
+        # paho leaves Nagle on: a receipt behind an acknowledgement would wait 40 ms for the other side.
+        client.on_socket_open = _send_at_once
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
@@ -168,3 +171,7 @@ class BrokerSession:
     def _on_publish(self, _client: Client, _data: Any, mid: int, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
             self._refused[mid] = str(reason)
+
+
+def _send_at_once(_client: Client, _data: Any, opened: Any) -> None:
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

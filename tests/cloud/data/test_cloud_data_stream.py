@@ -146,8 +146,8 @@ def test_ingest_killed_while_a_stream_comes_loses_and_doubles_nothing(running) -
     first, count = 6, 400
     with SmallGateway(running.port, running.a) as gateway:
         pending = set(range(first, first + count))
-        for kill in range(5):
-            share = sorted(pending)[kill * 80 : (kill + 1) * 80]
+        for kill in range(4):
+            share = sorted(pending)[kill * 100 : (kill + 1) * 100]
             for sequence in share:
                 gateway.client.publish("lm/1/gw-a/up/bulk", telemetry("gw-a", sequence), qos=1)
             # Killed while it works: some are stored, some wait in the broker.
