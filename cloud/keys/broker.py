@@ -150,6 +150,4 @@ def _account_lines(account: pwd.struct_passwd | None) -> str:
             "# where others may enter (for example /var/lib/lastmile) and run init again to give this up.\n"
             "user root"
         )
-    return (
-        "# Runs as whoever starts it; started by root it would become one who cannot read these."
-    )
+    return "# Runs as whoever starts it; started by root it would become one who cannot read these."
