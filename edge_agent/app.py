@@ -38,6 +38,7 @@ from models.wire.messages import (
 log = logging.getLogger(__name__)
 TICK_S = 1.0
 STATUS_EVERY_S = 3.0
+UPLINK_AFTER_S = 2.0
 # A shorter stop is not worth a record: pollers of a second or more have missed little.
 OUTAGE_FROM_NS = 2 * SECOND_NS
 
@@ -68,6 +69,8 @@ class Agent:
         self._note_outage()
         pipeline.judge.start()
         self._start_devices(self._in_force.document.devices)
+        # Judging comes first: loading MQTT and TLS would hold up the first reading.
+        pipeline.judge.has_judged.wait(UPLINK_AFTER_S)
         if self._uplink is not None:
             self._uplink.report(self._reported(ReportedState.APPLIED))
             self._uplink.start()

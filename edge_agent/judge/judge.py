@@ -75,6 +75,7 @@ class Judge:
         self._exempt: frozenset[str] = frozenset()
         self._lock = threading.RLock()
         self._stop = threading.Event()
+        self.has_judged = threading.Event()
         self._thread: threading.Thread | None = None
         self._owed: list[_Owed] = []
         self._open: dict[str, Alert] = {}
@@ -205,6 +206,7 @@ class Judge:
         self.event_time = max(self.event_time, _event_time(record.block))
         if not self.first_judged_at:
             self.first_judged_at = self._clock.wall_ns()
+            self.has_judged.set()
             log.info("judge: first reading judged")
         self._raise(alerts)
 
