@@ -40,13 +40,19 @@ class CloudApi:
         return self._ask("GET", path, params={k: v for k, v in query.items() if v is not None})
 
     def post(self, path: str, content: Any = None) -> Any:
-        headers = {"Origin": self._address}
-        if self._csrf:
-            headers["X-LM-CSRF"] = self._csrf
-        return self._ask("POST", path, json={} if content is None else content, headers=headers)
+        return self._change("POST", path, content)
+
+    def put(self, path: str, content: Any) -> Any:
+        return self._change("PUT", path, content)
 
     def close(self) -> None:
         self._client.close()
+
+    def _change(self, method: str, path: str, content: Any) -> Any:
+        headers = {"Origin": self._address}
+        if self._csrf:
+            headers["X-LM-CSRF"] = self._csrf
+        return self._ask(method, path, json={} if content is None else content, headers=headers)
 
     def _ask(self, method: str, path: str, **rest: Any) -> Any:
         try:

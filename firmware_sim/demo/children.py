@@ -110,13 +110,13 @@ class Children:
         _ask(child)
         _insist(child, time.monotonic() + wait_s)
 
-    def end_all(self, wait_s: float = 15.0) -> None:
-        """Ask all to end, the last started first, and insist when time is over."""
+    def end_all(self, wait_s: float = 20.0) -> None:
+        """End all, the last started first, so that each can still say goodbye to those it spoke to; insist
+        when time is over."""
         ending, self._running = [*self._passing, *self._running[::-1]], []
-        for child in ending:
-            _ask(child)
         deadline = time.monotonic() + wait_s
         for child in ending:
+            _ask(child)
             _insist(child, deadline)
 
 

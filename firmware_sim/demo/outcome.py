@@ -38,6 +38,13 @@ def resident_mb(pid: int) -> float:
         return 0.0
 
 
+def config_versions(api: CloudApi) -> dict[str, int]:
+    """The version of its document each gateway says is in force; 0 is its own file."""
+    return {
+        row["id"]: int((row["reported"] or {}).get("version", 0)) for row in rows_of(api.get("/gateways"))
+    }
+
+
 def summarise(stack: Stack, api: CloudApi, compared: Comparison, caught_up: bool) -> dict[str, Any]:
     """The counts of the whole run. `closed` counts outcomes on tasks that came from a device's reading."""
     summary = api.get("/summary")
@@ -63,6 +70,7 @@ def summarise(stack: Stack, api: CloudApi, compared: Comparison, caught_up: bool
         "duplicated": compared.duplicated,
         "wrong": compared.wrong,
         "caught_up": caught_up,
+        "config_version": config_versions(api),
         "resident_mb": {name: resident_mb(agent.process.pid) for name, agent in stack.agents.items()},
         "examples": compared.examples,
     }

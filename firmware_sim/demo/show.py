@@ -100,6 +100,8 @@ def _greet(stack: Stack, narrator: Narrator) -> None:
     password = stack.plan.people()[worker.login]
     narrator.say(f"a worker's page: {stack.address}/work   sign in: {worker.login}   password: {password}")
     narrator.say(f"logs in {stack.state / 'logs'}; Ctrl-C ends everything")
+    sent = ", ".join(f"{gateway} version {version}" for gateway, version in stack.send_documents().items())
+    narrator.say(f"signed configuration sent: {sent}")
 
 
 def _watch(stack: Stack, narrator: Narrator, seconds: float | None) -> None:

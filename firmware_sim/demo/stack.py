@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from firmware_sim.cloud_api import CloudApi
 from firmware_sim.demo.children import Child, Children
 from firmware_sim.demo.programs import find_mosquitto, find_own
 from firmware_sim.errors import SimError
@@ -83,6 +84,16 @@ class Stack:
             self.agents[gateway] = self.children.start(f"agent-{gateway}", command)
         (self.plan.folder / GO_FILE).touch()
 
+    def send_documents(self) -> dict[str, int]:
+        """Desire of each gateway, signed by the cloud, what its own file says; the versions they got."""
+        api = CloudApi(self.address, self.token)
+        versions = {}
+        for gateway in self.gateways:
+            document = json.loads((self.plan.folder / gateway / "document.json").read_text(encoding="utf-8"))
+            wish = {"document": document, "reason": "the street's first signed document"}
+            versions[gateway] = int(api.put(f"/gateways/{gateway}/desired", wish)["version"])
+        return versions
+
     def _cloud_up(self, pool: ThreadPoolExecutor) -> None:
         """Returns when people and tokens are there; web and ingest may still be starting."""
         ports = ["--broker-port", str(self.broker_port), "--http-port", str(self.http_port)]
@@ -93,9 +104,9 @@ class Stack:
         self.children.start("cloud", serve)
         self._ask_cloud("apply", str(self.plan.folder / "organisation.toml"))
         site = self.plan.scenario.site.id
-        role = ["--role", "operator", "--site", site]
-        made: Future[str] = pool.submit(self._ask_cloud, "token", "add", "simulator", *role, "--json")
-        user = ["user", "add", OPERATOR, *role, "--password-stdin"]
+        machine = ["--role", "admin", "--site", site, "--json"]
+        made: Future[str] = pool.submit(self._ask_cloud, "token", "add", "simulator", *machine)
+        user = ["user", "add", OPERATOR, "--role", "operator", "--site", site, "--password-stdin"]
         self._ask_cloud(*user, given=self.password + "\n")
         self.token = json.loads(made.result())["token"]
 
