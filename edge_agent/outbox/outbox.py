@@ -8,45 +8,33 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
-
-from pydantic import ValidationError
 
 from edge_agent.outbox import rows, schema
+from edge_agent.outbox.ledger import TABLE, Ledger
 from edge_agent.outbox.rows import BulkPart, SpoolMark
 from models.alert import Alert
 from models.errors import WireError
-from models.identity import MessageIdentity, Stream
-from models.wire.envelope import Kind, open_envelope, seal
+from models.identity import Stream
+from models.wire.envelope import Kind, open_envelope
 from models.wire.messages import ChannelEntry, GapRecord, Receipt
 
 log = logging.getLogger(__name__)
-Answer = TypeVar("Answer")
-_RESERVE = 0.1  # of the file is kept for the urgent stream
 _EVIDENCE_SHARE = 0.5  # of the file; beyond it evidence is left out, alerts are not
-_TABLE = {Stream.URGENT: "urgent", Stream.BULK: "bulk"}
 
 
-class Outbox:
+class Outbox(Ledger):
     """SQLite with one writer lock; any thread may call anything.
 
     `new_epoch` names a new life of the queue: a number that never came before. `now` is wall time in ns.
-    A file found damaged is set aside, whenever that is noticed, and a new epoch begins.
     """
 
     def __init__(
         self, path: Path, gateway: str, *, max_mb: int, new_epoch: Callable[[], int], now: Callable[[], int]
     ) -> None:
-        self._path, self._gateway, self._max_mb = path, gateway, max_mb
-        self._new_epoch, self._now = new_epoch, now
-        self._lock = threading.RLock()
         self._listeners: list[Callable[[Stream], None]] = []
-        self._damaged: str = ""
-        self._database = self._open()
-        self._begin_life()
+        super().__init__(path, gateway, max_mb=max_mb, new_epoch=new_epoch, now=now)
 
     # ---- what it knows
 
@@ -60,18 +48,7 @@ class Outbox:
 
     def mark(self) -> SpoolMark:
         """How far the spool was cut, as of the last commit."""
-        return self._run(self._mark, writes=False)
-
-    def _mark(self, db: sqlite3.Connection) -> SpoolMark:
-        meta = dict(db.execute("SELECT key, value FROM meta"))
-        cursors = dict(db.execute("SELECT device, value FROM cursor"))
-        return SpoolMark(
-            schema.whole(meta, "position"),
-            meta.get("boot", ""),
-            schema.whole(meta, "next_index"),
-            cursors,
-            schema.whole(meta, "last_time"),
-        )
+        return self._run(rows.read_mark, writes=False)
 
     def counts(self) -> dict[str, int]:
         """Figures for status: rows, bytes, numbers."""
@@ -100,13 +77,13 @@ class Outbox:
 
     def messages(self, stream: Stream, after: int, limit: int) -> list[tuple[int, bytes]]:
         """Number and exact bytes of waiting messages above `after`, lowest first."""
-        query = f"SELECT sequence, raw FROM {_TABLE[stream]} WHERE sequence > ? ORDER BY sequence LIMIT ?"
+        query = f"SELECT sequence, raw FROM {TABLE[stream]} WHERE sequence > ? ORDER BY sequence LIMIT ?"
         found = self._run(lambda db: db.execute(query, (after, limit)).fetchall(), writes=False)
         return [row for row in found if self._is_sound(stream, *row)]
 
     def message(self, stream: Stream, sequence: int) -> bytes | None:
         """Exact bytes of one waiting message; None when it needs no sending any more."""
-        query = f"SELECT raw FROM {_TABLE[stream]} WHERE sequence = ?"
+        query = f"SELECT raw FROM {TABLE[stream]} WHERE sequence = ?"
         row = self._run(lambda db: db.execute(query, (sequence,)).fetchone(), writes=False)
         return row[0] if row and self._is_sound(stream, sequence, row[0]) else None
 
@@ -125,7 +102,7 @@ class Outbox:
 
     def channels(self) -> list[ChannelEntry]:
         """Every channel that ever had a number."""
-        return self._run(_channels, writes=False)
+        return self._run(rows.read_channels, writes=False)
 
     # ---- what goes in
 
@@ -208,113 +185,9 @@ class Outbox:
                 "UPDATE urgent SET kind = ?, raw = ? WHERE sequence = ?", (int(Kind.GAP), raw, sequence)
             )
 
-    def _open(self) -> sqlite3.Connection:
-        try:
-            return schema.open_database(self._path, self._max_mb)
-        except schema.FAULTS as wrong:
-            if not schema.is_damage(wrong):
-                raise
-            self._set_aside(wrong)
-            return schema.open_database(self._path, self._max_mb)
-
-    def _set_aside(self, wrong: Exception) -> None:
-        self._damaged = str(wrong)
-        kept = schema.set_aside(self._path, str(self._now()))
-        log.error("outbox: damaged (%s), set aside as %s; a new epoch begins", wrong, kept.name)
-
-    def _begin_life(self) -> None:
-        try:
-            self._read_life()
-        except schema.FAULTS as wrong:
-            if not schema.is_damage(wrong):
-                raise
-            self._database.close()
-            self._set_aside(wrong)
-            self._database = schema.open_database(self._path, self._max_mb)
-            self._read_life()
-        if self._damaged:
-            self._note_damage()
-
-    def _read_life(self) -> None:
-        self._dropped = 0
-        with self._lock:
-            meta = dict(self._database.execute("SELECT key, value FROM meta"))
-            if "epoch" not in meta:
-                meta["epoch"] = str(self._new_epoch())
-                self._database.execute("INSERT INTO meta VALUES ('epoch', ?)", (meta["epoch"],))
-            self._epoch = schema.whole(meta, "epoch")
-            self._assigned = {s: schema.whole(meta, f"assigned_{_TABLE[s]}") for s in Stream}
-            self._dropped = schema.whole(meta, "dropped")
-
-    def _note_damage(self) -> None:
-        """Tell the cloud that an unknown number of messages went with the damaged file."""
-        now = self._now()
-        record = GapRecord(
-            first_sequence=0, last_sequence=0, messages=0, readings=0, from_at=now, to_at=now,
-            reason="outbox_damaged",
-        )  # fmt: skip
-        self._damaged = ""
-        self._run(lambda db: self._insert_urgent(db, Kind.GAP, record.model_dump_json().encode()))
-
-    def _run(self, work: Callable[[sqlite3.Connection], Answer], *, writes: bool = True) -> Answer:
-        """`work` in one transaction. Full: the oldest telemetry goes and it is tried again. Damaged: set
-        aside, and tried again in the new file."""
-        with self._lock:
-            for attempt in range(12):
-                try:
-                    return self._once(work, writes)
-                except schema.FAULTS as wrong:
-                    if schema.is_full(wrong) and writes and attempt < 10:
-                        self._once(lambda db: self._drop_oldest(db, "outbox_full"), True)
-                    elif schema.is_damage(wrong) and attempt < 11:
-                        self._start_over(wrong)
-                    else:
-                        raise
-        raise AssertionError("not reached")
-
-    def _once(self, work: Callable[[sqlite3.Connection], Answer], writes: bool) -> Answer:
-        assigned, dropped = dict(self._assigned), self._dropped
-        self._database.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
-        try:
-            answer = work(self._database)
-            self._database.execute("COMMIT")
-        except BaseException:
-            self._assigned, self._dropped = assigned, dropped
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
-            raise
-        return answer
-
-    def _start_over(self, wrong: Exception) -> None:
-        """A new file, with how far the spool was cut and what channels are called if that can be read."""
-        try:
-            mark: SpoolMark | None = self._mark(self._database)
-            entries = _channels(self._database)
-        except schema.FAULTS:
-            mark, entries = None, []
-        self._database.close()
-        self._set_aside(wrong)
-        self._database = schema.open_database(self._path, self._max_mb)
-        self._read_life()
-        self._damaged = ""
-        if mark is not None:
-            self._database.execute("BEGIN IMMEDIATE")
-            rows.store_mark(self._database, mark)
-            rows.number_channels(self._database, entries)
-            self._database.execute("COMMIT")
-        self._note_damage()
-
     def _tell(self, stream: Stream) -> None:
         for listener in self._listeners:
             listener(stream)
-
-    def _next(self, db: sqlite3.Connection, stream: Stream) -> int:
-        self._assigned[stream] += 1
-        rows.set_meta(db, f"assigned_{_TABLE[stream]}", self._assigned[stream])
-        return self._assigned[stream]
-
-    def _seal(self, stream: Stream, number: int, kind: Kind, body: bytes) -> bytes:
-        return seal(MessageIdentity(self._gateway, self._epoch, stream, number), kind, self._now(), body)
 
     def _put_bulk(self, db: sqlite3.Connection, parts: Sequence[BulkPart], mark: SpoolMark | None) -> None:
         needed = sum(len(part.body) + 200 for part in parts)
@@ -329,12 +202,6 @@ class Outbox:
         if mark is not None:
             rows.store_mark(db, mark)
 
-    def _insert_urgent(self, db: sqlite3.Connection, kind: Kind, body: bytes) -> int:
-        number = self._next(db, Stream.URGENT)
-        raw = self._seal(Stream.URGENT, number, kind, body)
-        db.execute("INSERT INTO urgent VALUES (?, ?, ?)", (number, int(kind), raw))
-        return number
-
     def _raise(self, db: sqlite3.Connection, alert: Alert) -> bool:
         if not rows.is_first_time(db, alert.id, alert.state.value):
             return False
@@ -347,23 +214,6 @@ class Outbox:
         if urgent + len(body) > bound * _EVIDENCE_SHARE or not rows.is_first_time(db, alert_id, "evidence"):
             return False
         self._insert_urgent(db, Kind.EVIDENCE, body)
-        return True
-
-    def _make_room(self, db: sqlite3.Connection, needed: int) -> None:
-        """Keep a reserve free for the urgent stream."""
-        while True:
-            free, bound = schema.free_bytes(db)
-            if free >= needed + bound * _RESERVE or not self._drop_oldest(db, "outbox_full"):
-                return
-
-    def _drop_oldest(self, db: sqlite3.Connection, reason: str) -> bool:
-        """Drop some of the oldest telemetry and say so in the urgent stream; False when there is none."""
-        record = rows.drop_oldest(db, reason)
-        if record is None:
-            return False
-        self._insert_urgent(db, Kind.GAP, record.model_dump_json().encode())
-        self._dropped += record.messages
-        rows.set_meta(db, "dropped", self._dropped)
         return True
 
     def table_is_sent(self, digest: str) -> bool:
@@ -382,7 +232,7 @@ class Outbox:
         self._tell(Stream.BULK)
 
     def _forget(self, db: sqlite3.Connection, receipt: Receipt) -> int:
-        table = _TABLE[receipt.stream]
+        table = TABLE[receipt.stream]
         freed = db.execute(f"DELETE FROM {table} WHERE sequence <= ?", (receipt.through,)).rowcount
         named = [(number,) for number in {*receipt.beyond, *receipt.quarantined}]
         if named:
@@ -395,7 +245,7 @@ class Outbox:
         rows.set_meta(db, "epoch", self._epoch)
         db.execute("DELETE FROM meta WHERE key = 'table_sent'")
         for stream in Stream:
-            table = _TABLE[stream]
+            table = TABLE[stream]
             old = [row[0] for row in db.execute(f"SELECT sequence FROM {table} ORDER BY sequence")]
             self._assigned[stream] = 0
             rows.set_meta(db, f"assigned_{table}", 0)
@@ -410,11 +260,3 @@ class Outbox:
                 db.execute(
                     f"UPDATE {table} SET sequence = ?, raw = ? WHERE sequence = ?", (number, fresh, sequence)
                 )
-
-
-def _channels(db: sqlite3.Connection) -> list[ChannelEntry]:
-    found = db.execute("SELECT entry FROM channel ORDER BY number").fetchall()
-    try:
-        return [ChannelEntry.model_validate_json(row[0]) for row in found]
-    except ValidationError as wrong:
-        raise sqlite3.DatabaseError(f"channels malformed: {wrong}") from wrong

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from pydantic import ValidationError
+
+from edge_agent.outbox.schema import whole
 from models.wire.envelope import Kind
 from models.wire.messages import ChannelEntry, GapRecord
 
@@ -116,3 +119,25 @@ def drop_oldest(db: sqlite3.Connection, reason: str) -> GapRecord | None:
         to_at=max(row[3] for row in timed),
         reason=reason,
     )
+
+
+def read_mark(db: sqlite3.Connection) -> SpoolMark:
+    """How far the spool was cut, read inside a transaction."""
+    meta = dict(db.execute("SELECT key, value FROM meta"))
+    cursors = dict(db.execute("SELECT device, value FROM cursor"))
+    return SpoolMark(
+        whole(meta, "position"),
+        meta.get("boot", ""),
+        whole(meta, "next_index"),
+        cursors,
+        whole(meta, "last_time"),
+    )
+
+
+def read_channels(db: sqlite3.Connection) -> list[ChannelEntry]:
+    """Every channel that ever had a number; sqlite3.DatabaseError when that cannot be read."""
+    found = db.execute("SELECT entry FROM channel ORDER BY number").fetchall()
+    try:
+        return [ChannelEntry.model_validate_json(row[0]) for row in found]
+    except ValidationError as wrong:
+        raise sqlite3.DatabaseError(f"channels malformed: {wrong}") from wrong

@@ -7,7 +7,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -25,6 +25,7 @@ from edge_agent.mqtt_connection import (
 )
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.sampler.backoff import Backoff
+from edge_agent.uplink.state import UplinkState
 from edge_agent.uplink.window import SendWindow
 from models.clock import SECOND_NS, Clock
 from models.errors import TransientError
@@ -50,17 +51,6 @@ class Wake:
 
 class Stop:
     """End the uplink."""
-
-
-@dataclass(slots=True)
-class UplinkState:
-    """What can be said of the uplink right now."""
-
-    is_connected: bool = False
-    connects: int = 0
-    last_receipt_at: int = 0
-    refused_messages: int = 0
-    problem: str = "not yet connected"
 
 
 class Uplink:
