@@ -3,35 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from firmware_sim.demo.keeper import Keeper
 from firmware_sim.errors import SimError
 
-_PR_SET_PDEATHSIG = 1
 _TAIL_LINES = 12
-
-
-def _die_with_parent() -> Callable[[], None] | None:
-    """What a child runs first so that the kernel ends it when we die; None where there is no such thing."""
-    if not sys.platform.startswith("linux"):
-        return None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    parent = os.getpid()
-
-    def prepare() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return prepare
 
 
 @dataclass
@@ -49,12 +31,11 @@ class Child:
 
 
 class Children:
-    """All programs of one demo. Long-lived ones are to be started from the main thread: the kernel ends
-    them when the thread that started them ends."""
+    """All programs of one demo; commands may be run from several threads at once."""
 
     def __init__(self, logs: Path, environment: dict[str, str] | None = None) -> None:
         self._logs, self._environment = logs, environment
-        self._prepare = _die_with_parent()
+        self._keeper = Keeper()
         self._running: list[Child] = []
         self._passing: list[Child] = []
 
@@ -70,9 +51,9 @@ class Children:
                 text=True,
                 env=self._environment,
                 start_new_session=True,
-                preexec_fn=self._prepare,
             )
         child = Child(name, process, log)
+        self._keeper.note(process.pid)
         self._running.append(child)
         return child
 
@@ -87,12 +68,14 @@ class Children:
                 text=True,
                 env=self._environment,
                 start_new_session=True,
-                preexec_fn=self._prepare,
             )
             child = Child(name, process, Path(stream.name))
+            self._keeper.note(process.pid)
             self._passing.append(child)
             output, _ = process.communicate(given)
-        self._passing.remove(child)
+        self._keeper.forget(process.pid)
+        if child in self._passing:
+            self._passing.remove(child)
         if process.returncode != 0:
             raise SimError(f"{' '.join(command[:3])} ended with {process.returncode}:\n{child.tail()}")
         return output
@@ -109,6 +92,7 @@ class Children:
             self._running.remove(child)
         _ask(child)
         _insist(child, time.monotonic() + wait_s)
+        self._keeper.forget(child.process.pid)
 
     def end_all(self, wait_s: float = 20.0) -> None:
         """End all, the last started first, so that each can still say goodbye to those it spoke to; insist
@@ -118,6 +102,8 @@ class Children:
         for child in ending:
             _ask(child)
             _insist(child, deadline)
+            self._keeper.forget(child.process.pid)
+        self._keeper.close()
 
 
 def _ask(child: Child) -> None:
