@@ -78,7 +78,9 @@ def _run(folder: Path, seconds: float) -> dict[str, Any]:
     command = [sys.executable, "-m", "edge_agent.cli", "run", "--state", str(state)]
     agent = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
-        _wait_for(lambda: status.exists() and bool(_read(status)["judge"]["judged_readings"]), 120)
+        _wait_for(lambda: agent.poll() is not None or _has_judged(status), 120)
+        if agent.poll() is not None:
+            raise RuntimeError(f"the agent ended with {agent.returncode}")
         time.sleep(seconds)
         said = _read(status)
     finally:
@@ -117,6 +119,10 @@ def _row(name: str, value: float, unit: str, goal: float) -> dict[str, Any]:
         "name": name, "value": value, "unit": unit, "peer": "", "peer_value": None, "ratio": None,
         "goal": f"<= {goal:g}", "ok": value <= goal,
     }  # fmt: skip
+
+
+def _has_judged(status: Path) -> bool:
+    return status.exists() and bool(_read(status)["judge"]["judged_readings"])
 
 
 def _read(path: Path) -> dict[str, Any]:
