@@ -85,7 +85,12 @@ def _run(folder: Path, seconds: float) -> dict[str, Any]:
         said = _read(status)
     finally:
         agent.terminate()
-        agent.wait(20)
+        try:
+            agent.wait(60)
+        except subprocess.TimeoutExpired:
+            agent.kill()
+            agent.wait()
+            raise
     return said
 
 
