@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,10 @@ P = TypeVar("P", bound=Parameters)
 T = TypeVar("T", bound=np.generic)
 Columns = tuple[Int32s, Int64s, Floats, Bytes]  # channel, time, value, quality
 _WIDEST = 1 << 22
+_MARK = np.dtype(np.uint8)
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
+class Scores(NamedTuple):
     """What a bank says about the rows of a block: five float64 columns and the marks.
 
     `table` float64 (5, n): score, expected, lower, upper, detail; `flags` uint8 (n,): see `rows`.
@@ -126,6 +126,7 @@ class PackedBank(Generic[P]):
     dtype: ClassVar[np.dtype[Any]]
     times: ClassVar[tuple[str, ...]] = ("last",)  # fields of `dtype` that hold remembered times
     needs_time = False
+    _given: tuple[Any, ...]  # the parameters as the kernel takes them
 
     def __init__(
         self, parameters: P, channels: Sequence[int], resolutions: Sequence[float] | None = None
@@ -165,8 +166,8 @@ class PackedBank(Generic[P]):
         return int(self.dtype.itemsize)
 
     def score(self, block: ReadingBlock) -> Scores:
-        table = np.empty((5, len(block)), np.float64)
-        flags = np.empty(len(block), np.uint8)
+        n = block.channel.shape[0]
+        table, flags = np.empty((5, n)), np.empty(n, _MARK)
         self._run(columns_of(block), table, flags)
         return Scores(table, flags)
 
@@ -205,7 +206,10 @@ def judgements(slot: Int64s, at: Int64s, table: Floats, found: int) -> AdvanceSc
 
 def columns_of(block: ReadingBlock) -> Columns:
     """The four columns as kernels want them: contiguous and writable, so one compiled form serves all."""
-    return _plain(block.channel), _plain(block.time), _plain(block.value), _plain(block.quality)
+    channel, time, value, quality = block.channel, block.time, block.value, block.quality
+    if channel.flags.carray and time.flags.carray and value.flags.carray and quality.flags.carray:
+        return channel, time, value, quality
+    return _plain(channel), _plain(time), _plain(value), _plain(quality)
 
 
 def _plain(column: NDArray[T]) -> NDArray[T]:

@@ -10,10 +10,19 @@ from numpy.typing import NDArray
 from models.alert import Reason
 from models.compile import kernel
 from models.detectors.bank import Columns, Judged, PackedBank, number
-from models.detectors.learned import LEVEL, NANO, LearnedParameters, begin_floor, judge, learn_level, step_of
+from models.detectors.learned import (
+    LEVEL,
+    NANO,
+    LearnedParameters,
+    begin_learned,
+    judge,
+    learn_level,
+    step_of,
+    tell,
+)
 from models.detectors.parameters import parameter
 from models.detectors.rows import JUDGED, NEVER, SUSPECT, WARMING, clear, slot_of
-from models.detectors.surprise import SKETCH, learn_distance
+from models.detectors.surprise import SKETCH, bin_of, learn_distance
 from models.readings import Bytes, Floats
 
 _LARGEST = 60.0  # the sum goes no higher, so that it can come down again
@@ -81,40 +90,42 @@ def score_cusum(
     flags: Bytes,
 ) -> None:
     """Surprise of the sum with this reading in it; lower..upper is the slack around the level."""
+    per_unit = 1.0 / unit
     for row in range(channel.shape[0]):
-        clear(out, flags, row)
         slot = slot_of(slots, base, channel[row], value[row], quality[row])
         if slot < 0:
+            clear(out, flags, row)
             continue
         state = states[slot]
-        flags[row] = JUDGED
         suspect = quality[row] & SUSPECT
         if state.last == NEVER:
+            clear(out, flags, row)
             flags[row] = JUDGED | WARMING
             if not suspect:
                 state.mean = value[row]
                 state.last = time[row]
             continue
-        residual = value[row] - state.mean
-        scale = max(state.scale, state.floor)
+        centre = state.mean
+        residual = value[row] - centre
+        scale = max(state.scale, np.float64(state.floor))
         learns = not suspect and time[row] > state.last
         settled = state.taught >= 0.25 * warmup
         step = step_of(state, time[row]) if learns else 0
+        seconds = step * NANO
         if learns and settled and scale > 0.0:
-            add_up(state, residual / scale, min(1.0, step * NANO / unit), slack)
+            add_up(state, residual / scale, min(1.0, seconds * per_unit), slack)
         up = state.up if sign >= 0 else 0.0
         down = state.down if sign <= 0 else 0.0
         distance = max(up, down)
-        out[1, row] = state.mean
-        if judge(state, distance, warmup, out, flags, row):
-            out[2, row] = state.mean - slack * scale if sign <= 0 else np.nan
-            out[3, row] = state.mean + slack * scale if sign >= 0 else np.nan
+        place = bin_of(distance)
+        score, marks = judge(state, distance, place, warmup)
+        tell(out, flags, row, score, marks, centre, slack * scale, sign, distance)
         if not learns:
             continue
         if settled:
-            learn_distance(state, distance, step * NANO, memory)
-        learn_level(state, residual, scale, step, tau, settled)
-        state.taught += step * NANO
+            learn_distance(state, place, seconds, memory)
+        learn_level(state, residual, scale, step, seconds, tau, settled)
+        state.taught += seconds
         state.last = time[row]
 
 
@@ -122,24 +133,27 @@ class CusumBank(PackedBank[CusumParameters]):
     """Level, two sums and sketch of the tail: 512 bytes a channel."""
 
     name = "cusum"
-    dtype = np.dtype([*LEVEL, ("up", "f8"), ("down", "f8"), *SKETCH])
+    dtype = np.dtype([("up", "f8"), ("down", "f8"), *LEVEL, *SKETCH])
 
     def _begin(self, resolutions: Floats) -> None:
-        begin_floor(self.state, resolutions)
+        begin_learned(self.state, resolutions)
+        given = self.parameters
+        levels = (given.tau_s, given.unit_s, given.slack)
+        self._given = (*levels, given.warmup_s, given.memory_s, given.sign)
 
     def _run(self, columns: Columns, table: Floats, flags: Bytes) -> None:
-        given = self.parameters
+        tau, unit, slack, warmup, memory, sign = self._given
         score_cusum(
             self.state,
             self._slots,
             self._base,
             *columns,
-            given.tau_s,
-            given.unit_s,
-            given.slack,
-            given.warmup_s,
-            given.memory_s,
-            given.sign,
+            tau,
+            unit,
+            slack,
+            warmup,
+            memory,
+            sign,
             table,
             flags,
         )

@@ -14,17 +14,17 @@ from models.detectors.learned import (
     LEVEL,
     NANO,
     LearnedParameters,
-    band,
-    begin_floor,
+    begin_learned,
     judge,
     learn_level,
     sided,
     step_of,
+    tell,
     unexpected,
 )
 from models.detectors.parameters import parameter
 from models.detectors.rows import JUDGED, NEVER, SUSPECT, WARMING, clear, slot_of
-from models.detectors.surprise import SKETCH, learn_distance
+from models.detectors.surprise import SKETCH, bin_of, learn_distance
 from models.readings import Bytes, Floats
 
 
@@ -61,32 +61,34 @@ def score_ewma(
 ) -> None:
     """Surprise of |value - mean| / scale, then learn. Suspect and late readings are scored, not learned."""
     for row in range(channel.shape[0]):
-        clear(out, flags, row)
         slot = slot_of(slots, base, channel[row], value[row], quality[row])
         if slot < 0:
+            clear(out, flags, row)
             continue
         state = states[slot]
-        flags[row] = JUDGED
         if state.last == NEVER:
+            clear(out, flags, row)
             flags[row] = JUDGED | WARMING
             if not quality[row] & SUSPECT:
                 state.mean = value[row]
                 state.last = time[row]
             continue
-        residual = value[row] - state.mean
-        scale = max(state.scale, state.floor)
+        centre = state.mean
+        residual = value[row] - centre
+        scale = max(state.scale, np.float64(state.floor))
         distance = sided(residual, sign) / scale if scale > 0.0 else 0.0
-        out[1, row] = state.mean
-        if judge(state, distance, warmup, out, flags, row):
-            band(state, state.mean, scale, sign, out, row)
+        place = bin_of(distance)
+        score, marks = judge(state, distance, place, warmup)
+        tell(out, flags, row, score, marks, centre, state.band * scale, sign, distance)
         if quality[row] & SUSPECT or time[row] <= state.last:
             continue
         step = step_of(state, time[row])
+        seconds = step * NANO
         settled = state.taught >= 0.25 * warmup
         if settled:
-            learn_distance(state, distance, step * NANO, memory)
-        learn_level(state, residual, scale, step, tau, settled)
-        state.taught += step * NANO
+            learn_distance(state, place, seconds, memory)
+        learn_level(state, residual, scale, step, seconds, tau, settled)
+        state.taught += seconds
         state.last = time[row]
 
 
@@ -97,22 +99,14 @@ class EwmaBank(PackedBank[EwmaParameters]):
     dtype = np.dtype(LEVEL + SKETCH)
 
     def _begin(self, resolutions: Floats) -> None:
-        begin_floor(self.state, resolutions)
+        begin_learned(self.state, resolutions)
+        given = self.parameters
+        self._given = (given.tau_s, given.warmup_s, given.memory_s, given.sign)
 
     def _run(self, columns: Columns, table: Floats, flags: Bytes) -> None:
-        given = self.parameters
-        score_ewma(
-            self.state,
-            self._slots,
-            self._base,
-            *columns,
-            given.tau_s,
-            given.warmup_s,
-            given.memory_s,
-            given.sign,
-            table,
-            flags,
-        )
+        tau, warmup, memory, sign = self._given
+        out = (table, flags)
+        score_ewma(self.state, self._slots, self._base, *columns, tau, warmup, memory, sign, *out)
 
     def explain(self, judged: Judged) -> Reason:
         return unexpected(judged)

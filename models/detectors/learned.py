@@ -13,17 +13,18 @@ from models.alert import Reason
 from models.compile import kernel
 from models.detectors.bank import Judged, number
 from models.detectors.parameters import Parameters, parameter
-from models.detectors.rows import EXTRAPOLATED, SECOND, WARMING
-from models.detectors.surprise import FEWEST, surprise_of
+from models.detectors.rows import EXTRAPOLATED, JUDGED, SECOND, WARMING
+from models.detectors.surprise import surprise_of
 from models.readings import Bytes, Floats
 
 CLIP = 5.0  # a reading moves the level by at most so many usual distances
 _SCALE_GAIN = 0.125  # the scale remembers eight times as long as the mean
-_PACE_GAIN = 0.125
 _FILLED = 1.0 - 1e-9
 NANO = 1e-9
-_FEWEST_LOG = math.log10(FEWEST) - 0.1
 _LONGEST_PACES = 8  # after a silence, a reading stands for at most so many usual intervals
+_PACE_SHIFT = 3  # the pace moves by an eighth of the difference
+_LONGEST = 30 * 86400 * SECOND  # the first interval of all stands for at most that
+_ALIKE_SHIFT = 6  # steps that differ by less than a 64th share one gain: clocks jitter
 
 LEVEL: list[Any] = [
     ("last", "i8"),
@@ -31,9 +32,9 @@ LEVEL: list[Any] = [
     ("scale", "f8"),  # usual distance from the mean
     ("weight", "f8"),  # how much of the exponential window is filled
     ("taught", "f8"),  # seconds learned, never forgotten
-    ("rate", "f8"),  # 1 - exp(-step/tau) of the last step
-    ("step", "i8"),  # ns, the step `rate` belongs to
-    ("pace", "f4"),  # usual seconds between readings
+    ("rate", "f8"),  # 1 - exp(-step/tau)
+    ("step", "i8"),  # ns, the step `rate` was worked out for
+    ("pace", "i8"),  # usual ns between readings
     ("floor", "f4"),  # smallest scale, from the channel's resolution
 ]
 
@@ -79,12 +80,10 @@ class LearnedParameters(Parameters):
 @kernel
 def step_of(state: Any, time: int) -> int:
     """ns a reading stands for: since the last one, bounded by the usual pace; updates the pace."""
-    step = time - state.last
-    if state.pace > 0.0:
-        step = min(step, np.int64(_LONGEST_PACES * SECOND * np.float64(state.pace)))
-        state.pace += (step * NANO - state.pace) * _PACE_GAIN
-    else:
-        state.pace = step * NANO
+    step = min(time - state.last, _LONGEST)
+    pace = state.pace if state.pace > 0 else step
+    step = min(step, _LONGEST_PACES * pace)
+    state.pace = pace + ((step - pace) >> _PACE_SHIFT)
     return int(step)
 
 
@@ -97,14 +96,15 @@ def sided(residual: float, sign: int) -> float:
 
 
 @kernel
-def learn_level(state: Any, residual: float, scale: float, step: int, tau: float, clip: bool) -> None:
+def learn_level(
+    state: Any, residual: float, scale: float, step: int, seconds: float, tau: float, clip: bool
+) -> None:
     """Move mean and scale towards the reading; an outlier moves them by a bounded step. `step` in ns.
 
     The scale remembers longer than the mean, or every calm spell would make the next ordinary move look
     strange.
     """
-    seconds = step * NANO
-    if step != state.step:
+    if abs(step - state.step) > step >> _ALIKE_SHIFT:
         state.rate = 1.0 - math.exp(-seconds / tau)
         state.step = step
     gain = state.rate
@@ -122,31 +122,40 @@ def learn_level(state: Any, residual: float, scale: float, step: int, tau: float
 
 
 @kernel
-def judge(state: Any, distance: float, warmup: float, out: Floats, flags: Bytes, row: int) -> bool:
-    """Write score, detail and marks of a distance; False while the channel is warming up."""
-    out[4, row] = distance
-    if state.taught < warmup or state.seen < FEWEST:
-        flags[row] |= WARMING
-        return False
-    out[0, row] = surprise_of(state, distance)
-    # The cheap question first: a logarithm for every ordinary reading would cost more than its score.
-    if out[0, row] > _FEWEST_LOG and out[0, row] > math.log10(state.seen):
-        flags[row] |= EXTRAPOLATED
-    return True
+def judge(state: Any, distance: float, place: int, warmup: float) -> tuple[float, int]:
+    """Score and marks of a distance in the bin `place`; 0 while the channel is warming up."""
+    if state.taught < warmup or state.known <= 0.0:
+        return 0.0, JUDGED | WARMING
+    score = surprise_of(state, distance, place)
+    return score, JUDGED | EXTRAPOLATED if score > state.known else JUDGED
 
 
 @kernel
-def band(state: Any, centre: float, scale: float, sign: int, out: Floats, row: int) -> None:
-    """Expected value, and the band whose edge has surprise 3."""
-    reach = state.band * scale
+def tell(
+    out: Floats,
+    flags: Bytes,
+    row: int,
+    score: float,
+    marks: int,
+    centre: float,
+    reach: float,
+    sign: int,
+    detail: float,
+) -> None:
+    """Write a judgement; the band reaches `reach` from the centre on the sides that count, once warm."""
+    warm = not marks & WARMING
+    out[0, row] = score
     out[1, row] = centre
-    out[2, row] = centre - reach if sign <= 0 else np.nan
-    out[3, row] = centre + reach if sign >= 0 else np.nan
+    out[2, row] = centre - reach if warm and sign <= 0 else np.nan
+    out[3, row] = centre + reach if warm and sign >= 0 else np.nan
+    out[4, row] = detail
+    flags[row] = marks
 
 
-def begin_floor(state: NDArray[Any], resolutions: Floats) -> None:
-    """A channel cannot be calmer than half a step of its own resolution."""
+def begin_learned(state: NDArray[Any], resolutions: Floats) -> None:
+    """A channel cannot be calmer than half a step of its own resolution; the first refresh is set."""
     state["floor"] = 0.5 * resolutions
+    state["due"] = 16
 
 
 def unexpected(judged: Judged) -> Reason:

@@ -154,7 +154,7 @@ DETECTORS: dict[str, DetectorEntry] = {
             learned=True,
             kinds=(),
             cost_ns=65,
-            bytes_per_channel=1120,
+            bytes_per_channel=1128,
             warm_up="warmup_s, three days unless set",
             source="Holt 1957, Winters 1960, seasonal smoothing; surprise: Hosking and Wallis 1987",
         ),

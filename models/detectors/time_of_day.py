@@ -15,17 +15,17 @@ from models.detectors.learned import (
     LEVEL,
     NANO,
     LearnedParameters,
-    band,
-    begin_floor,
+    begin_learned,
     judge,
     learn_level,
     sided,
     step_of,
+    tell,
     unexpected,
 )
 from models.detectors.parameters import parameter, utc_offset
 from models.detectors.rows import CLOCK_UNTRUSTED, JUDGED, NEVER, SECOND, SUSPECT, WARMING, clear, slot_of
-from models.detectors.surprise import SKETCH, learn_distance
+from models.detectors.surprise import SKETCH, bin_of, learn_distance
 from models.readings import Bytes, Floats
 
 BUCKETS = 48
@@ -70,13 +70,19 @@ class TimeOfDayParameters(LearnedParameters):
     )
 
 
-SEASON: list[Any] = [
+VISIT: list[Any] = [
     ("anchor", "f8"),  # the season is stored relative to the first value
     ("visit", "i8"),  # half hours since 1970, local time, of the present visit
     ("visit_weight", "f8"),  # seconds learned in it
     ("visit_sum", "f8"),
-    ("visit_judged", "f8"),  # seconds of it for which there was an expectation
     ("visit_distance", "f8"),
+    # The season about the present visit, as `around` gives it.
+    ("before", "f4"),
+    ("here", "f4"),
+    ("after", "f4"),
+    ("calm", "f4"),
+]
+SEASON: list[Any] = [
     ("season", "f4", (BUCKETS,)),
     ("usual", "f4", (BUCKETS,)),  # usual distance from the expected
     ("visits", "f4", (BUCKETS,)),  # full visits remembered
@@ -89,6 +95,7 @@ def fold(state: Any, days: float) -> None:
     if state.visit_weight > 0.0:
         place = state.visit % BUCKETS
         share = min(1.0, state.visit_weight / _VISIT_S)
+        expected = state.visits[place] > 0.0
         old = state.visits[place] >= 2.0
         state.visits[place] = min(days, state.visits[place] + share)
         gain = share / state.visits[place]
@@ -97,38 +104,38 @@ def fold(state: Any, days: float) -> None:
             bound = CLIP * max(np.float64(state.usual[place]), _CALMEST * state.scale)
             change = max(-bound, min(bound, change))
         state.season[place] += gain * change
-        if state.visit_judged > 0.0:
-            distance = state.visit_distance / state.visit_judged
+        if expected:
+            distance = state.visit_distance / state.visit_weight
             known = np.float64(state.usual[place])
             state.usual[place] = distance if known == 0.0 else known + gain * (distance - known)
     state.visit_weight = 0.0
     state.visit_sum = 0.0
-    state.visit_judged = 0.0
     state.visit_distance = 0.0
 
 
 @kernel
-def season_at(state: Any, place: int, phase: float) -> float:
-    """Season between the middles of two half hours; NaN where this half hour was never seen."""
-    here = np.float64(state.season[place])
+def around(state: Any, place: int) -> tuple[float, float, float, float]:
+    """Season of the half hour before, this one and the next, and this one's usual distance.
+
+    The season is NaN where this half hour was never seen, and this one's where a neighbour was not. The
+    usual distance is 0 while it is not known.
+    """
     if state.visits[place] <= 0.0:
-        return np.nan
-    if phase >= 0.5:
-        other = place + 1 if place + 1 < BUCKETS else 0
-    else:
-        other = place - 1 if place > 0 else BUCKETS - 1
-    if state.visits[other] <= 0.0:
-        return here
-    return here + abs(phase - 0.5) * (np.float64(state.season[other]) - here)
+        return np.nan, np.nan, np.nan, 0.0
+    here = np.float64(state.season[place])
+    last = place - 1 if place > 0 else BUCKETS - 1
+    next_ = place + 1 if place + 1 < BUCKETS else 0
+    before = np.float64(state.season[last]) if state.visits[last] > 0.0 else here
+    after = np.float64(state.season[next_]) if state.visits[next_] > 0.0 else here
+    calm = np.float64(state.usual[place]) if state.visits[place] >= 2.0 else 0.0
+    return before, here, after, calm
 
 
 @kernel
-def scale_at(state: Any, place: int) -> float:
-    """Usual distance at this half hour; the channel's recent one while the hour's is unknown."""
-    usual = np.float64(state.usual[place])
-    if usual <= 0.0 or state.visits[place] < 2.0:
-        usual = state.scale
-    return float(max(usual, _CALMEST * state.scale, np.float64(state.floor)))
+def enter(state: Any, visit: int) -> None:
+    """Begin a visit; the season does not change until it is folded."""
+    state.visit = visit
+    state.before, state.here, state.after, state.calm = around(state, visit % BUCKETS)
 
 
 @kernel
@@ -152,50 +159,52 @@ def score_time_of_day(
     """Surprise of the distance from season + level. Without a trusted clock there is no hour: no score."""
     length = _VISIT_S * SECOND
     for row in range(channel.shape[0]):
-        clear(out, flags, row)
         slot = slot_of(slots, base, channel[row], value[row], quality[row])
         if slot < 0:
+            clear(out, flags, row)
             continue
         state = states[slot]
-        flags[row] = JUDGED
+        local = time[row] + offset
         if quality[row] & CLOCK_UNTRUSTED or state.last == NEVER:
+            clear(out, flags, row)
             flags[row] = JUDGED | WARMING
             if not quality[row] & (SUSPECT | CLOCK_UNTRUSTED):
                 state.anchor = value[row]
                 state.last = time[row]
-                state.visit = (time[row] + offset) // length
+                enter(state, local // length)
             continue
-        visit = (time[row] + offset) // length
         learns = not quality[row] & SUSPECT and time[row] > state.last
-        if learns and visit != state.visit:
-            fold(state, days)
-            state.visit = visit
-        phase = (time[row] + offset - visit * length) * _PER_VISIT
-        place = visit % BUCKETS
-        season = season_at(state, place, phase)
+        since = local - state.visit * length
+        before, here, after, calm = state.before, state.here, state.after, state.calm
+        if since < 0 or since >= length:
+            visit = local // length
+            since = local - visit * length
+            if learns:
+                fold(state, days)
+                enter(state, visit)
+            before, here, after, calm = around(state, visit % BUCKETS)
+        phase = since * _PER_VISIT
+        season = here + abs(phase - 0.5) * ((after if phase >= 0.5 else before) - here)
         known = not np.isnan(season)
-        residual = value[row] - state.anchor - season - state.mean if known else 0.0
-        scale = scale_at(state, place)
+        level = state.mean
+        centre = state.anchor + season + level
+        residual = value[row] - state.anchor - season - level if known else 0.0
+        usual = calm if calm > 0.0 else state.scale
+        scale = max(usual, _CALMEST * state.scale, np.float64(state.floor))
         distance = sided(residual, sign) / scale if scale > 0.0 else 0.0
-        if known:
-            centre = state.anchor + season + state.mean
-            out[1, row] = centre
-            if judge(state, distance, warmup, out, flags, row):
-                band(state, centre, scale, sign, out, row)
-        else:
-            flags[row] |= WARMING
+        place = bin_of(distance)
+        score, marks = judge(state, distance, place, warmup) if known else (0.0, JUDGED | WARMING)
+        tell(out, flags, row, score, marks, centre, state.band * scale, sign, distance if known else np.nan)
         if not learns:
             continue
         step = step_of(state, time[row])
         seconds = step * NANO
-        settled = state.taught >= 0.5 * warmup
         if known:
-            state.visit_judged += seconds
+            settled = state.taught >= 0.5 * warmup
             state.visit_distance += seconds * abs(residual)
             if settled:
-                learn_distance(state, distance, seconds, memory)
-            level = state.mean
-            learn_level(state, residual, scale, step, max(tau, 60.0), settled)
+                learn_distance(state, place, seconds, memory)
+            learn_level(state, residual, scale, step, seconds, max(tau, 60.0), settled)
             if tau <= 0.0:
                 state.mean = level
         state.visit_weight += seconds
@@ -205,27 +214,30 @@ def score_time_of_day(
 
 
 class TimeOfDayBank(PackedBank[TimeOfDayParameters]):
-    """Level and sketch as the others, and 48 half hours: 1120 bytes a channel."""
+    """Level and sketch as the others, and 48 half hours: 1128 bytes a channel."""
 
     name = "time_of_day"
-    dtype = np.dtype([*LEVEL, *SEASON, *SKETCH])
+    dtype = np.dtype([*VISIT, *LEVEL, *SKETCH, *SEASON])
 
     def _begin(self, resolutions: Floats) -> None:
-        begin_floor(self.state, resolutions)
+        begin_learned(self.state, resolutions)
+        given = self.parameters
+        season = (given.utc_offset_s * SECOND, given.days, given.level_tau_s)
+        self._given = (*season, given.warmup_s, given.memory_s, given.sign)
 
     def _run(self, columns: Columns, table: Floats, flags: Bytes) -> None:
-        given = self.parameters
+        offset, days, tau, warmup, memory, sign = self._given
         score_time_of_day(
             self.state,
             self._slots,
             self._base,
             *columns,
-            given.utc_offset_s * SECOND,
-            given.days,
-            given.level_tau_s,
-            given.warmup_s,
-            given.memory_s,
-            given.sign,
+            offset,
+            days,
+            tau,
+            warmup,
+            memory,
+            sign,
             table,
             flags,
         )

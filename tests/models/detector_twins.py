@@ -105,7 +105,7 @@ class SurpriseTwin:
 
     def __init__(self, memory):
         self.memory, self.counts = memory, [0.0] * 32
-        self.total = self.seen = self.age = 0.0
+        self.total = self.seen = 0.0
         self.fresh, self.edges = 0, [0.0] * 32
         self.start = self.rarity = self.shape = self.spread = 0.0
 
@@ -114,18 +114,20 @@ class SurpriseTwin:
 
     def learn(self, distance, weight):
         self.counts[self.bin(distance)] += weight
-        self.age += weight
         self.fresh += 1
         if self.fresh >= max(16, int(min(self.seen, 4096.0) / 8)):
             self.refresh()
 
     def refresh(self):
-        kept = math.exp(-self.age / self.memory)
+        grown = 0.0
+        for count in self.counts:  # one after the other, as the kernel adds them
+            grown += count
+        kept = math.exp((self.total - grown) / self.memory)
         self.seen = (self.seen + self.fresh) * kept
-        self.age, self.fresh = 0.0, 0
+        self.fresh = 0
         self.counts = [count * kept for count in self.counts]
         self.total = 0.0
-        for count in self.counts:  # one after the other, as the kernel adds them
+        for count in self.counts:
             self.total += count
         one = self.total / self.seen
         tails, tail = [0.0] * 32, 0.0
@@ -179,20 +181,21 @@ class LevelTwin:
 
     def __init__(self, warmup_s, memory_s):
         self.warmup, self.sketch = warmup_s, SurpriseTwin(memory_s)
-        self.last, self.mean, self.scale, self.weight, self.taught, self.pace = None, 0.0, 0.0, 0.0, 0.0, 0.0
+        self.last, self.mean, self.scale, self.weight, self.taught, self.pace = None, 0.0, 0.0, 0.0, 0.0, 0
+        self.rated = 0
 
     def step(self, time):
-        step = time - self.last
-        if self.pace > 0:
-            step = min(step, int(8 * SECOND * self.pace))
-            self.pace = f4(self.pace + (step * 1e-9 - self.pace) / 8)
-        else:
-            self.pace = f4(step * 1e-9)
+        step = min(time - self.last, 30 * 86400 * SECOND)
+        self.pace = self.pace or step
+        step = min(step, 8 * self.pace)
+        self.pace += (step - self.pace) // 8
         return step
 
     def learn(self, residual, scale, step, tau, clip):
         seconds = step * 1e-9
-        rate = 1.0 - math.exp(-seconds / tau)
+        if abs(step - self.rated) > step // 64:
+            self.rated, self.rate = step, 1.0 - math.exp(-seconds / tau)
+        rate = self.rate
         self.weight += rate * (1.0 - self.weight)
         gain = rate / self.weight
         if self.weight > 1.0 - 1e-9:
@@ -245,7 +248,7 @@ class CusumTwin(LevelTwin):
         settled, learns = self.taught >= 0.25 * self.warmup, time > self.last
         step = self.step(time) if learns else 0
         if learns and settled and scale > 0:
-            share = min(1.0, step * 1e-9 / self.unit)
+            share = min(1.0, step * 1e-9 * (1.0 / self.unit))
             bounded = max(-4.0, min(4.0, residual / scale))
             self.up = min(60.0, max(0.0, self.up + share * (bounded - self.slack)))
             self.down = min(60.0, max(0.0, self.down + share * (-bounded - self.slack)))
