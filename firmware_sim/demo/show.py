@@ -40,8 +40,8 @@ def run_demo(given: argparse.Namespace) -> int:
     children = Children(state / "logs", environment(Path.cwd(), state))
     with _ended_by_signals():
         try:
-            stack = _stack(given, state, children)
-            narrator.say("bringing up broker, cloud, two gateways and a week of history")
+            stack = _stack(given, state, children, narrator)
+            narrator.say("bringing up brokers, cloud, gateways and a week of history; some twenty seconds")
             stack.come_up()
             _greet(stack, narrator)
             _watch(stack, narrator, given.seconds)
@@ -83,12 +83,12 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _stack(given: argparse.Namespace, state: Path, children: Children) -> Stack:
+def _stack(given: argparse.Namespace, state: Path, children: Children, narrator: Narrator) -> Stack:
     ports = free_ports()
     http_port, broker_port = given.http_port or next(ports), next(ports)
     recordings = find_recordings(given.recordings, os.environ.get("LASTMILE_DATA"))
     plan = new_plan(given.scenario, given.seed, state / "plan", recordings, time.time_ns(), ports)
-    stack = Stack(state, plan, children, http_port, broker_port)
+    stack = Stack(state, plan, children, http_port, broker_port, narrator.say)
     write_everything(plan, Uplink("127.0.0.1", broker_port, stack.address))
     ports.close()
     return stack

@@ -36,6 +36,7 @@ class Stack:
     children: Children
     http_port: int
     broker_port: int
+    say: Callable[[str], None]
     here: Path = field(default_factory=Path.cwd)
     password: str = field(default_factory=lambda: secrets.token_urlsafe(9))
     token: str = ""
@@ -127,13 +128,16 @@ class Stack:
         self.children.run(log, [*self._sim, "history", "--plan", str(self.plan.folder), *days])
         file = str(self.plan.folder / f"{gateway}.csv")
         done = self.children.run(log, [*self._edge, "import", "--state", state, "--json", file])
-        return int(json.loads(done)["readings"])
+        readings = int(json.loads(done)["readings"])
+        self.say(f"{gateway} has learned from {HISTORY_DAYS} days of history: {readings} readings")
+        return readings
 
     def _enrol(self, gateway: str, code: Future[str]) -> None:
         words = ["enroll", "--state", str(self.state / gateway), "--cloud", self.address]
         settings = self.state / gateway / "gateway.toml"
         wait(settings.exists, 60.0, f"{settings} was not written")
         self.children.run(f"enrol-{gateway}", [*self._edge, *words, "--code", code.result()])
+        self.say(f"{gateway} is enrolled: its key was made there, its certificate by the cloud")
 
     def _wait_for_web(self, beside: list[Future[Any]]) -> None:
         """Until the cloud answers; what fails beside it is heard at once."""
@@ -149,6 +153,7 @@ class Stack:
                 return False
 
         wait(is_ready, 60.0, f"the cloud's pages did not come up at {self.address}")
+        self.say("broker and cloud are up")
 
 
 def wait_for_port(port: int, wait_s: float = 20.0) -> None:

@@ -92,7 +92,7 @@ def test_run_fixes_when_it_began_and_a_second_goes_on_from_there(tmp_path: Path)
     assert again.began_at_ns == plan.began_at_ns == NOON_NS + 5
     assert same.timeline.events == street.timeline.events
     truth = json.loads((tmp_path / "truth.json").read_text(encoding="utf-8"))
-    assert truth["spans"][0]["from_ns"] == NOON_NS + 5 + 20_000_000_000
+    assert truth["spans"][0]["from_ns"] == NOON_NS + 5 + 15_000_000_000
     assert truth["spans"][0]["real"] is True
 
 

@@ -91,7 +91,7 @@ def test_device_types_serve_whole_registers_in_a_row() -> None:
 def test_timeline_begins_with_a_fire_and_goes_on_for_ever() -> None:
     street = load_scenario("street")
     events = list(happenings(street.timeline, Chance(1), 3600))
-    assert (events[0].what, events[0].from_s) == ("smouldering_fire", 20.0)
+    assert (events[0].what, events[0].from_s) == ("smouldering_fire", 15.0)
     gaps = [after.from_s - before.from_s for before, after in itertools.pairwise(events)]
     assert min(gaps) >= 22 and max(gaps) <= 36
     assert events[-1].from_s > 3500
