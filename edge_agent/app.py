@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import queue
 import random
 import threading
 
@@ -49,7 +50,7 @@ class Agent:
     def __init__(self, state: StateFolder, settings: Settings, clock: Clock) -> None:
         self._state, self._settings, self._clock = state, settings, clock
         self._gateway = settings.gateway.id
-        self._stop = threading.Event()
+        self._wishes: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._started_ns = clock.monotonic_ns()
         self._pipeline = Pipeline.open(state, settings, clock)
         self._in_force = self._pipeline.in_force
@@ -61,8 +62,9 @@ class Agent:
         self._status_ns = 0
 
     def stop(self) -> None:
-        """May be called from a signal handler."""
-        self._stop.set()
+        """May be called from a signal handler: unlike an Event's, this queue's `put` takes no lock that the
+        interrupted code may hold."""
+        self._wishes.put(None)
 
     def run(self) -> None:
         pipeline = self._pipeline
@@ -77,10 +79,17 @@ class Agent:
         log.info("running: %d devices, %d monitors, configuration version %d", len(self._devices),
                  len(self._in_force.document.monitors), self._in_force.version)  # fmt: skip
         try:
-            while not self._stop.wait(TICK_S):
+            while not self._is_stopped_within(TICK_S):
                 self._tick()
         finally:
             self._end()
+
+    def _is_stopped_within(self, seconds: float) -> bool:
+        try:
+            self._wishes.get(timeout=seconds)
+        except queue.Empty:
+            return False
+        return True
 
     # ---- each second
 

@@ -12,6 +12,8 @@ from models.configuration import DeviceConfig
 from models.readings import Bytes, Floats, Int64s, Quality, ReadingBlock, round_to_resolution
 
 TIME_STEP_NS = 1_000_000  # times are rounded to it: so they compress, and no sensor here is faster
+# What a broker kept for us arrives at one moment. Further back than this it was the clock that went back.
+_CROWD_NS = 5 * SECOND_NS
 
 
 class Calibration:
@@ -39,6 +41,7 @@ class Calibration:
         self._maximum = np.array([np.inf if c.maximum is None else c.maximum for c in channels])
         self._late_ns, self._ahead_ns = round(late_s * SECOND_NS), round(ahead_s * SECOND_NS)
         self._owns_time = owns_time
+        self._latest = 0
 
     def block(
         self, batch: Batch, *, wall_ns: int, monotonic_ns: int, state: ClockState, historic: bool = False
@@ -46,9 +49,8 @@ class Calibration:
         """The readings of `batch`, taken at `wall_ns`; index and boot are the spool's to give."""
         value = self._values(batch)
         quality = self._judge_values(value, batch)
-        now = _to_step(np.int64(wall_ns))
         if batch.time is None:
-            time = np.full(len(batch), now, np.int64)
+            time = np.full(len(batch), self._own_time(wall_ns), np.int64)
         else:
             time = _to_step(batch.time)
             quality |= self._judge_times(time, wall_ns, state)
@@ -64,6 +66,14 @@ class Calibration:
             monotonic_offset_ns=wall_ns - monotonic_ns,
             clock=state,
         )
+
+    def _own_time(self, wall_ns: int) -> int:
+        """Our time for a batch without one; never the same twice, so that each reading keeps its place."""
+        now = int(_to_step(np.int64(wall_ns)))
+        if now <= self._latest < now + _CROWD_NS:
+            now = self._latest + TIME_STEP_NS
+        self._latest = now
+        return now
 
     def _values(self, batch: Batch) -> Floats:
         with np.errstate(over="ignore", invalid="ignore"):

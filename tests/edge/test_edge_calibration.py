@@ -82,3 +82,23 @@ def test_reading_under_an_unset_clock_is_marked_and_device_times_are_not_judged_
     block = readings(Batch.of([0], [200.0], [START * 2]), state=ClockState.UNTRUSTED)
     assert Quality(int(block.quality[0])) == Quality.CLOCK_UNTRUSTED
     assert block.clock is ClockState.UNTRUSTED
+
+
+def test_messages_that_come_all_at_once_keep_a_time_each():
+    calibration = Calibration(DEVICE, {"t": 4, "p": 9}, late_s=3600, ahead_s=60)
+    one = Batch.of([0, 1], [1.0, 2.0])
+    times = [
+        calibration.block(one, wall_ns=wall, monotonic_ns=5, state=ClockState.TRUSTED).time.tolist()
+        for wall in (START, START, START + 200_000, START + 10_000_000)
+    ]
+    step = 1_000_000
+    assert times == [[START + k * step] * 2 for k in (0, 1, 2, 10)]
+
+
+def test_clock_set_back_is_followed_not_held_against():
+    calibration = Calibration(DEVICE, {"t": 4, "p": 9}, late_s=3600, ahead_s=60)
+    one = Batch.of([0], [1.0])
+    hour_ago = START - 3600 * SECOND_NS
+    for wall in (START, hour_ago):
+        block = calibration.block(one, wall_ns=wall, monotonic_ns=5, state=ClockState.TRUSTED)
+        assert block.time.tolist() == [wall]
