@@ -101,7 +101,7 @@ def _run(state: Path) -> Iterator[Aftermath]:
     ports = free_ports()
     http_port, broker_port = next(ports), next(ports)
     plan = new_plan("street", 7, state / "plan", None, time.time_ns(), ports)
-    stack = Stack(state, plan, children, http_port, broker_port)
+    stack = Stack(state, plan, children, http_port, broker_port, print)
     write_everything(plan, Uplink("127.0.0.1", broker_port, stack.address))
     ports.close()
     try:
