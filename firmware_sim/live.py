@@ -45,6 +45,7 @@ class LiveRun:
         self._ended = threading.Event()
         self._modbus: list[ModbusDevices] = []
         self._mqtt: list[MqttDevice] = []
+        self._devices = 0
 
     def run(self, address: str | None) -> None:
         """Serve until told to end; people work only when there is a cloud at `address`."""
@@ -64,7 +65,7 @@ class LiveRun:
             loop.add_signal_handler(number, stop.set)
         for gateway in self._plan.scenario.gateways:
             await self._open(gateway.id)
-        say("serving", devices=sum(map(len, (self._modbus, self._mqtt))), began_at_ns=self._plan.began_at_ns)
+        say("serving", devices=self._devices, began_at_ns=self._plan.began_at_ns)
         tasks = [asyncio.create_task(self._publish(d, i)) for i, d in enumerate(self._mqtt)]
         tasks.append(asyncio.create_task(self._tell_events()))
         await stop.wait()
@@ -76,6 +77,7 @@ class LiveRun:
     async def _open(self, gateway: str) -> None:
         ports = self._plan.ports[gateway]
         devices = self._street.devices(gateway, self._counters)
+        self._devices += len(devices)
         registers: list[Device] = [d for d in devices if d.type.protocol == "modbus"]
         modbus = ModbusDevices(registers, self._plan.units, ports.modbus, self._ledger, self._now_s)
         await modbus.start()

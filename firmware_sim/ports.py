@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator
 
 
-def free_ports() -> Iterator[int]:
+def free_ports() -> Generator[int, None, None]:
     """Ports nobody listens on now, each another; held until the iterator ends so that none is given twice."""
     held = []
     try:

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 LINES = {
-    "serving": "devices are serving",
+    "serving": "{devices} devices are serving",
     "calm": "nothing new begins; waiting for what is under way",
     "begins": "{kind} begins: {what} at {where}",
     "ends": "{kind} ends: {what} at {where}",
