@@ -39,6 +39,7 @@ SKETCH: list[Any] = [
 
 EDGES = np.array([0.0] + [0.25 * 2.0 ** (k // 4) * (1 + (k % 4) / 4) for k in range(BINS - 1)])
 _PER_WIDTH = 1.0 / np.diff(EDGES)
+_PER_DECADE = 1.0 / math.log(10.0)
 _FEW_EXCEEDANCES = 20.0
 _TAIL = 0.02
 _PRIOR_SHAPE, _PRIOR_WEIGHT = 0.1, 50.0
@@ -56,7 +57,7 @@ def bin_of(distance: float) -> int:
 def fitted(state: Any, distance: float) -> float:
     """Surprise by the fitted tail, for a distance beyond its start."""
     reach = (distance - state.start) / state.spread
-    return float(state.rarity + math.log10(1.0 + state.shape * reach) / state.shape)
+    return float(state.rarity + _PER_DECADE * math.log(1.0 + state.shape * reach) / state.shape)
 
 
 @kernel
@@ -109,10 +110,15 @@ def _empirical(state: Any) -> tuple[int, int]:
     one = state.total / state.seen
     enough = max(_TAIL * state.total, 2.0 * _FEW_EXCEEDANCES * one)
     tail, begin, start = 0.0, 1, 1
+    per_total = 1.0 / (state.total + one)
+    rarity = -_PER_DECADE * math.log(one * per_total)
     state.edges[0] = 0.0
     for k in range(BINS - 1, 0, -1):
         tail += state.counts[k]
-        state.edges[k] = -math.log10((tail + one) / (state.total + one))
+        # The natural logarithm takes a third of the time of the decimal one.
+        if state.counts[k] > 0.0:
+            rarity = -_PER_DECADE * math.log((tail + one) * per_total)
+        state.edges[k] = rarity
         if start == 1 and tail >= _FEW_EXCEEDANCES * one:
             start = k
         if begin == 1 and tail >= enough:

@@ -100,6 +100,10 @@ def f4(number):
     return float(np.float32(number))
 
 
+def log10(number):
+    return (1.0 / math.log(10.0)) * math.log(number)
+
+
 class SurpriseTwin:
     """The sketch with lists and a search instead of bits."""
 
@@ -134,8 +138,8 @@ class SurpriseTwin:
         for k in range(31, 0, -1):
             tail += self.counts[k]
             tails[k] = tail
-        empirical = [0.0] + [-math.log10((tails[k] + one) / (self.total + one)) for k in range(1, 32)]
-        self.edges = [f4(surprise) for surprise in empirical]
+        per_total = 1.0 / (self.total + one)
+        self.edges = [0.0] + [f4(-log10((tails[k] + one) * per_total)) for k in range(1, 32)]
         start = max([k for k in range(1, 32) if tails[k] >= 20.0 * one], default=1)
         begin = max([k for k in range(1, 32) if tails[k] >= max(0.02 * self.total, 40.0 * one)], default=1)
         self.fit(begin, start)
@@ -166,7 +170,7 @@ class SurpriseTwin:
 
     def fitted(self, distance):
         reach = (distance - self.start) / self.spread
-        return self.rarity + math.log10(1.0 + self.shape * reach) / self.shape
+        return self.rarity + log10(1.0 + self.shape * reach) / self.shape
 
     def of(self, distance):
         k = self.bin(distance)
