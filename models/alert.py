@@ -72,6 +72,11 @@ class Alert(OnWire):
     detector: str
     channel: ChannelName
     device: str = ""
+    place: str = Field(
+        default="",
+        max_length=64,
+        description="path, so that an alert before its channel's table finds its place",
+    )
     kind: AlertKind = AlertKind.HAZARD
     hazard: str = Field(max_length=64, description="fire, gas, water, freezer, ... or a fault's name")
     severity: Severity

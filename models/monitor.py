@@ -248,6 +248,7 @@ class Monitor:
             detector=self.config.detector,
             channel=entry.name,
             device=entry.device,
+            place=entry.place,
             kind=self.config.kind,
             hazard=self.config.hazard,
             severity=self.config.severity,

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from cloud.errors import NotFoundError
 from cloud.events.bus import publish
-from cloud.fleet.tables import Channel, Gateway
+from cloud.fleet.tables import Channel, Gateway, Place
 from cloud.incidents import matter
 from cloud.incidents.severity import Claim, judge_severity
 from cloud.incidents.states import IncidentState
@@ -137,7 +137,7 @@ def _store(session: Session, alert: Alert, received_at: int) -> AlertRow:
         site_id=gateway.site_id,
         gateway_id=gateway.id,
         channel_id=channel.id if channel else None,
-        place_id=(channel.place_id if channel else None) or gateway.place_id,
+        place_id=(channel.place_id if channel else _named_place(session, gateway, alert)) or gateway.place_id,
         incident_id=None,
         monitor=alert.monitor,
         kind=alert.kind.value,
@@ -156,6 +156,12 @@ def _store(session: Session, alert: Alert, received_at: int) -> AlertRow:
     session.add(row)
     session.flush()
     return row
+
+
+def _named_place(session: Session, gateway: Gateway, alert: Alert) -> str | None:
+    """The place the alert itself names: urgent messages overtake the table that places channels."""
+    named = select(Place.id).where(Place.site_id == gateway.site_id, Place.path == alert.place)
+    return session.scalar(named)
 
 
 def _gather(session: Session, row: AlertRow, alert: Alert, late: bool, now: int) -> Taken:

@@ -80,6 +80,16 @@ def test_other_hazards_and_places_are_matters_of_their_own(street: Street) -> No
     assert len(street.all(Incident)) == len(street.all(Task)) == 3
 
 
+def test_alert_that_overtakes_its_channel_table_finds_its_place(street: Street) -> None:
+    street.take(street.alert(channel="attic/smoke", place="shed"))
+    assert street.incident().place_id == "street:shed"
+
+
+def test_alert_that_names_no_known_place_is_at_its_gateways(street: Street) -> None:
+    street.take(street.alert(channel="attic/smoke", place="moon"))
+    assert street.incident().place_id == "street:b1/f1/kitchen"
+
+
 def test_maintenance_and_exercise_never_mix_with_hazards(street: Street) -> None:
     street.take(street.alert(hazard="device"))
     street.take(street.alert(hazard="device", kind=AlertKind.MAINTENANCE))
