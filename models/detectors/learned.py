@@ -19,7 +19,7 @@ from models.readings import Bytes, Floats
 
 CLIP = 5.0  # a reading moves the level by at most so many usual distances
 _SCALE_GAIN = 0.125  # the scale remembers eight times as long as the mean
-_FILLED = 1.0 - 1e-9
+_FILLED = 1.0 - math.exp(-1.0 / _SCALE_GAIN)  # eight time constants, as the scale's average needs
 NANO = 1e-9
 _LONGEST_PACES = 8  # after a silence, a reading stands for at most so many usual intervals
 _PACE_SHIFT = 3  # the pace moves by an eighth of the difference
@@ -107,17 +107,16 @@ def learn_level(
     if abs(step - state.step) > step >> _ALIKE_SHIFT:
         state.rate = 1.0 - math.exp(-seconds / tau)
         state.step = step
-    gain = state.rate
-    if state.weight < 1.0:
+    gain, slow = state.rate, state.rate * _SCALE_GAIN
+    if state.weight < 1.0:  # a filled window has long been taught enough: no division for it
         state.weight += state.rate * (1.0 - state.weight)
         gain /= state.weight
         if state.weight > _FILLED:
             state.weight = 1.0
+        if state.taught * _SCALE_GAIN < tau:
+            slow = max(slow, seconds / (state.taught + seconds))
     bound = CLIP * scale if clip else np.inf
     state.mean += gain * max(-bound, min(bound, residual))
-    slow = state.rate * _SCALE_GAIN
-    if state.taught * _SCALE_GAIN < tau:
-        slow = max(slow, seconds / (state.taught + seconds))
     state.scale += slow * (min(bound, abs(residual)) - state.scale)
 
 

@@ -202,7 +202,7 @@ class LevelTwin:
         rate = self.rate
         self.weight += rate * (1.0 - self.weight)
         gain = rate / self.weight
-        if self.weight > 1.0 - 1e-9:
+        if self.weight > 1.0 - math.exp(-8.0):
             self.weight = 1.0
         bound = 5.0 * scale if clip else math.inf
         self.mean += gain * max(-bound, min(bound, residual))
