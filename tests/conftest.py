@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from programs import find_program
 
 # pytest puts tests/ on the path, where the folder `cloud` would hide the package of that name.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-_SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin"
 _missing: dict[str, int] = {}
-
-
-def find_program(name: str) -> str | None:
-    """Path of a program on PATH, in .cache/bin or among the system's daemons."""
-    cache = Path(__file__).parents[1] / ".cache" / "bin"
-    return shutil.which(name, path=f"{cache}:{os.environ.get('PATH', '')}:{_SYSTEM_FOLDERS}")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 import socket
 import ssl
 import subprocess
@@ -187,10 +186,7 @@ def make_state(state: Path, organisation: str = ORGANISATION) -> Any:
 
 def find_mosquitto() -> str:
     """Path of mosquitto; marked tests are only run where it exists (`needs("mosquitto")`)."""
-    from os import environ
-
-    path = f"{ROOT / '.cache' / 'bin'}:{environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
-    found = shutil.which("mosquitto", path=path)
+    found = find_program("mosquitto")
     assert found, "mosquitto is not on this machine"
     return found
 

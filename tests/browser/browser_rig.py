@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +17,7 @@ from pathlib import Path
 import pytest
 from console_seed import PASSWORD, seed
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from programs import find_program
 from sqlalchemy import Engine
 
 from cloud.settings import Settings
@@ -25,7 +25,7 @@ from cloud.storage.engine import open_main, open_series
 from cloud.storage.migrate import upgrade
 
 ROOT = Path(__file__).parents[2]
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+CHROMIUM = find_program("chromium") or "chromium"
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from edge_rig import BOOT, START, Broker, ModbusServer, block
+from programs import find_program
 
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.outbox.spool import Spool
@@ -71,7 +71,7 @@ def make_outbox(tmp_path: Path) -> Iterator[Callable[..., Outbox]]:
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
-    if not (shutil.which("mosquitto") or Path("/usr/sbin/mosquitto").exists()):
+    if find_program("mosquitto") is None:
         pytest.skip("needs mosquitto")
     folder = tmp_path / "broker"
     folder.mkdir()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 import sys
@@ -10,6 +9,8 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from programs import find_program
 
 from models.clock import EARLIEST_NS, SECOND_NS
 from models.readings import ReadingBlock
@@ -52,7 +53,7 @@ class Broker:
         )
 
     def start(self) -> None:
-        program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+        program = find_program("mosquitto") or "mosquitto"
         self._process = subprocess.Popen([program, "-c", str(self._folder / "mosquitto.conf")])
         assert wait_until(self._answers)
 

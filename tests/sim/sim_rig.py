@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
-from conftest import find_program
+from programs import find_program
 
 from firmware_sim.plan import Plan, new_plan
 from firmware_sim.plan_files import Uplink, write_everything
