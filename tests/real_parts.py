@@ -28,6 +28,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from programs import find_program
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 90.0
