@@ -97,8 +97,9 @@ def _wait_for(base: str, server: subprocess.Popen[bytes]) -> None:
     raise AssertionError("the web process does not answer")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """Ends with each file: while it runs, playwright holds an event loop that later tests must not meet."""
     # A ceiling, not a figure: machines that test are busy.
     expect.set_options(timeout=20_000)
     with sync_playwright() as play:
