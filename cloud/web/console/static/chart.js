@@ -22,7 +22,7 @@ function spanOf(alert, hours) {
   const present = now();
   if (hours) return [present - hours * HOUR, present];
   const end = alert.over ?? alert.fired;
-  const width = Math.max(30 * MINUTE, (end - alert.onset) * 1.5);
+  const width = Math.max(8 * MINUTE, (end - alert.onset) * 3);
   return [alert.onset - width, Math.min(present, end + width / 2)];
 }
 
@@ -41,8 +41,10 @@ function align(times, otherTimes, values) {
 }
 
 // The band as the detector told it over time; where only the alert has it, from its onset on.
+// A rule expects nothing: what it calls a bound is the limit, which has its own line.
 function bandOf(band, alert, times) {
   if (band?.times?.length) {
+    if (band.expected.every((value) => value === null)) return [times.map(() => null), times.map(() => null)];
     return [align(times, band.times, band.lower), align(times, band.times, band.upper)];
   }
   const flat = (edge) => times.map((time) => (edge !== null && time >= alert.onset ? edge : null));
@@ -184,9 +186,11 @@ export class Chart {
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
-      // The onset is told to the left of its line, so that it never meets what follows.
-      ctx.textAlign = name === "onset" ? "right" : "left";
-      ctx.fillText(say(`chart.${name}`), x + (name === "onset" ? -5 : 5) * ratio, bbox.top + 2 * ratio);
+      // The onset is told to the left of its line and the end one line lower, so that no two words meet.
+      const word = say(`chart.${name}`);
+      const isLeft = name === "onset" || x + 5 * ratio + ctx.measureText(word).width > bbox.left + bbox.width;
+      ctx.textAlign = isLeft ? "right" : "left";
+      ctx.fillText(word, x + (isLeft ? -5 : 5) * ratio, bbox.top + (name === "over" ? 18 : 2) * ratio);
     }
     ctx.restore();
   }
