@@ -26,6 +26,9 @@ from cloud.storage.migrate import upgrade
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = find_program("chromium") or "chromium"
+# Set-up makes it where playwright's own node lacks a library.
+if node := find_program("playwright-node"):
+    os.environ["PLAYWRIGHT_NODEJS_PATH"] = node
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
