@@ -22,6 +22,7 @@ _NUMBERS = (int, float, Decimal)
 MAX_PAYLOAD_BYTES = 1 << 18  # some 6000 records; a driver's payload is a few
 MAX_DEPTH = 8
 SECOND_NS = 1_000_000_000
+RELATIVE_BELOW_NS = (1 << 28) * SECOND_NS  # an earlier time is told against now
 BASE_LABELS = frozenset(("bn", "bt", "bu", "bv", "bs", "bver"))
 LABELS = BASE_LABELS | {"n", "u", "v", "vs", "vb", "vd", "s", "t", "ut"}
 _CBOR_LABELS = {

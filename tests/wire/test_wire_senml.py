@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import BodyError, VersionError, WireError
-from models.wire.senml import SenmlRecord, encode_senml, resolve_senml, senml_columns
+from models.wire import senml
+from models.wire.senml import SenmlRecord, encode_senml, resolve_senml, senml_columns, senml_table
 from models.wire.senml_syntax import MAX_PAYLOAD_BYTES, SECOND_NS
 
 CASES = Path(__file__).parent / "cases" / "senml"
@@ -121,6 +122,119 @@ def test_the_short_way_gives_what_the_long_way_gives(rows, base_name):
     assert [(n, t, v) for n, t, v in zip(names, times.tolist(), values.tolist(), strict=True)] == [
         (record.name, record.time_ns, record.value) for record in written
     ]
+
+
+DIGITS = st.text("0123456789", min_size=1, max_size=22)
+SPACES = st.sampled_from(["", "", "", " ", "\n\t", "\r "])
+
+
+@st.composite
+def numbers(draw) -> str:
+    """Numbers as JSON writes them, near and beyond what a float, 18 digits or 64 bits hold."""
+    whole = draw(st.sampled_from(["0", "1", "20", "1767225600", "9007199254740993"]) | DIGITS)
+    fraction = draw(st.sampled_from(["", "", ".0", ".5", ".001", ".0000000005", ".29999999999999"]) | DIGITS)
+    power = draw(st.sampled_from(["", "", "", "e0", "E+2", "e-7", "e9", "e-25", "e308", "e-320", "e4000"]))
+    fraction = "." + fraction if fraction.isdigit() else fraction
+    return draw(st.sampled_from(["", "-"])) + whole + fraction + power
+
+
+def members(draw, others: bool) -> list[tuple[str, str]]:
+    small = st.sampled_from(["0", "-0", "0.25", "-1.5e-3", "1", "4.995", "0.10000000149011612"])
+    absolute = st.sampled_from(["1767225600", "1.767225600123e+09", "1767225600.000000001", "-5", "0"])
+    said = {
+        "n": st.sampled_from(['"t"', '"h"', '"d01/q1"', '""']),
+        "u": st.sampled_from(['"Cel"', '"%RH"']),
+        "t": small | absolute | numbers(),
+        "v": numbers() | FLOATS.map(repr),
+        "bn": st.sampled_from(['"urn:dev:1:"', '"b/"', '""', '"urn:dev:1:"']),
+        "bt": absolute | numbers(),
+        "bu": st.just('"Cel"'),
+    }
+    odd = {
+        "vb": st.sampled_from(["true", "false"]),
+        "vs": st.just('"on"'),
+        "bv": numbers(),
+        "s": numbers(),
+        "bver": st.sampled_from(["10", "11", "5"]),
+        "n": st.sampled_from(['"-t"', '"t\\u0065"', '"\u00b0"', '"a b"', '"' + "x" * 510 + '"', "3", "null"]),
+        "v": st.sampled_from(["01", "1.", ".5", "+1", "-", "1e", "null", '"1"', "true", "NaN", "[1]"]),
+        "x": numbers(),
+        "x_": numbers(),
+    }
+    chosen = draw(st.lists(st.sampled_from(["t", "u", "bn", "bt", "bu"]), unique=True, max_size=3))
+    pairs = [(label, draw(said[label])) for label in ["n", "v", *chosen]]
+    if others:
+        label = draw(st.sampled_from([*odd, *said]))
+        pairs.append((label, draw(odd.get(label, said.get(label, numbers())))))
+        pairs = pairs[draw(st.integers(0, 2)) :]
+    return draw(st.permutations(pairs))
+
+
+@st.composite
+def packs(draw) -> bytes:
+    """Packs as text, most of them plain; about every second has something out of the ordinary."""
+    others = draw(st.booleans())
+    records = []
+    for _ in range(draw(st.integers(1, 5))):
+        space = draw(SPACES)
+        pairs = [
+            f'{space}"{label}"{space}:{space}{value}{space}'
+            for label, value in members(draw, others and draw(st.booleans()))
+        ]
+        records.append(space + "{" + ",".join(pairs) + space + "}" + space)
+    text = draw(SPACES) + "[" + ",".join(records) + "]" + draw(SPACES)
+    if others and draw(st.booleans()):
+        place = draw(st.integers(0, len(text)))
+        text = (
+            text[:place] + draw(st.sampled_from(["", ",", "}", "]", "\0", '"', "0", "-"])) + text[place + 1 :]
+        )
+    return text.encode()
+
+
+@settings(deadline=None, max_examples=250)
+@given(packs(), st.sampled_from([0.0, NOW_S, NOW_S + 0.000001, -5.0, 9e9]))
+def test_table_of_any_pack_is_to_the_bit_what_the_full_resolver_says(payload, now_s):
+    try:
+        resolved = resolve_senml(payload, "json", now_s)
+    except WireError as wrong:
+        with pytest.raises(type(wrong)) as caught:
+            senml_table(payload, "json", now_s)
+        assert str(caught.value) == str(wrong)
+        return
+    table = senml_table(payload, "json", now_s)
+    kept = [r for r in resolved if r.value is not None or r.flag is not None]
+    values = np.array([r.flag if r.value is None else r.value for r in kept], np.float64)
+    assert [table.names[place] for place in table.place] == [r.name for r in kept]
+    assert table.time.tolist() == [r.time_ns for r in kept]
+    assert table.value.tobytes() == values.tobytes()
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        b'[{"bt":1767225600,"n":"a","u":"Cel","t":0.009,"v":18.3},{"n":"b","v":-0.0}]',
+        b' [ {"bn":"b:"} , { "n" : "a" , "v" : 21.299999999999997 }, {"bn":"c:","t":-1e-3,"v":1}]\n',
+        b'[{"n":"a","bt":1.276020076001e+09,"v":1e-05},{"n":"a","t":0.10000000149011612,"v":5}]',
+    ],
+)
+def test_ordinary_packs_are_never_resolved_the_long_way(pack, monkeypatch):
+    expected = resolve_senml(pack, "json", NOW_S)
+    monkeypatch.setattr(senml, "resolve_senml", lambda *_: pytest.fail("went the long way"))
+    table = senml_table(pack, "json", NOW_S)
+    assert [(table.names[p], t, v) for p, t, v in zip(*table[1:], strict=True)] == [
+        (record.name, record.time_ns, record.value) for record in expected
+    ]
+
+
+def test_pack_of_many_names_in_any_order_tells_each_name_once():
+    rng = random.Random(5)
+    names = [f"d{number:03}/{'abcdefgh'[: number % 9]}" for number in range(700)]
+    said = [rng.choice(names) for _ in range(4000)]
+    pack = json.dumps([{"n": name, "v": number} for number, name in enumerate(said)]).encode()
+    table = senml_table(pack, "json", NOW_S)
+    assert table.names == tuple(dict.fromkeys(said))
+    assert [table.names[place] for place in table.place] == said
+    assert table.value.tolist() == list(range(4000))
 
 
 @pytest.mark.parametrize(
