@@ -15,6 +15,7 @@ from models.readings import ReadingBlock
 from models.replay import drive
 from models.wire.columns import decode_columns, encode_columns
 from models.wire.messages import ChannelEntry
+from models.wire.senml import senml_table
 
 _SECOND = 1_000_000_000
 # Detectors that refuse to work without a parameter.
@@ -28,7 +29,7 @@ _NEEDED: dict[str, dict[str, Any]] = {
 
 
 def warm() -> Iterator[tuple[str, float]]:
-    """Run each detector in a monitor over a few seconds, then the columns codec; yields name and seconds."""
+    """Run each detector in a monitor over a few seconds, then the codecs; yields name and seconds."""
     channels = {0: ChannelEntry(number=0, name="c")}
     block = ReadingBlock.of([0, 0], [_SECOND, 3 * _SECOND], [2.0, 2.0])
     for name in DETECTORS:
@@ -48,3 +49,6 @@ def warm() -> Iterator[tuple[str, float]]:
     begin = time.perf_counter()
     decode_columns(encode_columns(block, np.zeros(1)))
     yield "columns", time.perf_counter() - begin
+    begin = time.perf_counter()
+    senml_table(b'[{"n":"c","v":1}]', "json", 0.0)
+    yield "senml", time.perf_counter() - begin
