@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from models.compile import kernel
+from models.compile import leaf
 from models.readings import Bytes, Int64s
 
 Whole: TypeAlias = Any  # an int64 inside kernels, an int outside
@@ -35,6 +35,7 @@ FAULTS = {
 RICE = 9  # width byte: 0 all are zero, 1..8 planes, 9 codes
 _SCALE = 4  # both parameters are kept in sixteenths
 _MOST_RUN, _MOST_RICE = 16 << _SCALE, 56 << _SCALE
+_WORD = 62
 _ESCAPE = 24  # so many ones say that 64 plain bits follow
 # Typed from the start: a literal, or a number that begins as one, makes the compiler write another kernel.
 ZERO: Whole = np.int64(0)
@@ -45,33 +46,33 @@ YES: Any = np.bool_(True)
 NO: Any = np.bool_(False)
 
 
-@kernel
+@leaf
 def zigzag(number: Whole) -> Whole:
     """Small of either sign to small unsigned: 0, -1, 1, -2 become 0, 1, 2, 3."""
     return (number << 1) ^ (number >> 63)
 
 
-@kernel
+@leaf
 def unzigzag(number: Whole) -> Whole:
     """The inverse of `zigzag`."""
     return ((number >> 1) & 0x7FFFFFFFFFFFFFFF) ^ -(number & 1)
 
 
-@kernel
+@leaf
 def put_bits(bits: Whole, count: Whole, out: Bytes, at: Whole) -> Whole:
     """Write the low `count` bits at bit `at`, least significant first; `out` is filled in rising order."""
     while count > 0:
-        offset = at & 7
+        byte, offset = np.uint64(at >> 3), at & 7
         taken = min(8 - offset, count)
         piece = (bits & ((1 << taken) - 1)) << offset
-        out[at >> 3] = piece if offset == 0 else out[at >> 3] | piece
+        out[byte] = piece if offset == 0 else out[byte] | piece
         bits = bits >> taken
         at += taken
         count -= taken
     return at
 
 
-@kernel
+@leaf
 def take_bits(body: Bytes, at: Whole, count: Whole) -> Whole:
     """`count` bits from bit `at`; the caller knows that they are there."""
     bits, got = np.int64(0), 0
@@ -84,17 +85,19 @@ def take_bits(body: Bytes, at: Whole, count: Whole) -> Whole:
     return bits
 
 
-@kernel
+@leaf
 def put_rice(number: Whole, low: Whole, out: Bytes, at: Whole) -> Whole:
     """number >> low in ones and a zero, then its `low` low bits; or the escape and 64 bits."""
     high = number >> low
     if number < 0 or high >= _ESCAPE:
         return put_bits(number, _PLAIN, out, put_bits((ONE << _ONES) - 1, _ONES, out, at))
-    at = put_bits((1 << high) - 1, high + 1, out, at)
-    return put_bits(number, low, out, at)
+    ones = (1 << high) - 1
+    if high + 1 + low <= _WORD:  # the usual case: both at once
+        return put_bits(ones | ((number & ((1 << low) - 1)) << (high + 1)), high + 1 + low, out, at)
+    return put_bits(number, low, out, put_bits(ones, high + 1, out, at))
 
 
-@kernel
+@leaf
 def learned(rice: Whole, number: Whole) -> Whole:
     """The Rice parameter after `number`: down when it was small for it, up by how much it was too great."""
     high = number >> (rice >> _SCALE)
@@ -105,7 +108,7 @@ def learned(rice: Whole, number: Whole) -> Whole:
     return min(_MOST_RICE, rice + (_ESCAPE if number < 0 else min(high, _ESCAPE)) + 1)
 
 
-@kernel
+@leaf
 def put_codes(numbers: Int64s, count: Whole, out: Bytes, start: Whole, limit: Whole) -> Whole:
     """Write codes from byte `start`; returns the byte after them, or -1 once they reach byte `limit`."""
     run, rice, at, i = ONE << _SCALE, 2 * ONE << _SCALE, start * 8, ZERO
@@ -135,7 +138,7 @@ def put_codes(numbers: Int64s, count: Whole, out: Bytes, start: Whole, limit: Wh
     return (at + 7) >> 3
 
 
-@kernel
+@leaf
 def take_rice(body: Bytes, at: Whole, low: Whole) -> tuple[Whole, Whole]:
     """A Rice code at bit `at`: the number and the bit after it, or 0 and -1 when the bytes end before."""
     end, high = len(body) * 8, 0
@@ -154,7 +157,7 @@ def take_rice(body: Bytes, at: Whole, low: Whole) -> tuple[Whole, Whole]:
     return bits if high == _ESCAPE else (np.int64(high) << low) | bits, at + wanted
 
 
-@kernel
+@leaf
 def take_codes(body: Bytes, start: Whole, count: Whole, numbers: Int64s) -> Whole:
     """Read `count` numbers of `put_codes` from byte `start`; returns the byte after them, or a fault."""
     run, rice, at, i, end = ONE << _SCALE, 2 * ONE << _SCALE, start * 8, ZERO, len(body) * 8
@@ -195,7 +198,7 @@ def take_codes(body: Bytes, start: Whole, count: Whole, numbers: Int64s) -> Whol
     return (at + 7) >> 3
 
 
-@kernel
+@leaf
 def put_column(numbers: Int64s, count: Whole, dense: bool, out: Bytes, at: Whole) -> Whole:
     """Write `count` numbers; returns where the next byte goes. Not `dense`: planes, which zstd packs well."""
     seen = np.int64(0)
@@ -218,7 +221,7 @@ def put_column(numbers: Int64s, count: Whole, dense: bool, out: Bytes, at: Whole
     return at
 
 
-@kernel
+@leaf
 def take_column(body: Bytes, at: Whole, count: Whole, numbers: Int64s) -> Whole:
     """Read `count` numbers, at most len(numbers); returns where the next byte is, or a fault."""
     if at >= len(body):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.compile import kernel
+from models.compile import kernel, leaf
 from models.readings import Bytes, Floats, Int32s, Int64s
 from models.wire.column_bits import (
     CHANNEL,
@@ -181,7 +181,7 @@ def take_order(body: Bytes, at: Whole, counts: Int64s, work: Int64s, ordinal: In
     return at
 
 
-@kernel
+@leaf
 def take_quality(body: Bytes, at: Whole, lengths: Int64s, flags: Int64s, quality: Bytes) -> Whole:
     """Quality from its runs; no runs: all good. Both arrays are room to work, as long as the rows."""
     at = take_column(body, at, ONE, lengths)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.compile import kernel
+from models.compile import kernel, leaf
 from models.readings import Bytes, Int64s
 from models.wire.column_bits import ONE, SHORT, TIME, ZERO, Whole, put_column, take_column, unzigzag, zigzag
 
@@ -20,7 +20,7 @@ SAME_TIMES, SAME_UNIT, UNITS_FROM = (
 _LARGEST_MEAN = 4503599627370496.0
 
 
-@kernel
+@leaf
 def coarsest_unit(numbers: Int64s, start: Whole, stop: Whole, unit: Whole) -> Whole:
     """Greatest of s, ms, us, ns (as 3, 2, 1, 0), at most `unit`, that divides all of numbers[start:stop]."""
     size = 1000**unit
@@ -31,7 +31,7 @@ def coarsest_unit(numbers: Int64s, start: Whole, stop: Whole, unit: Whole) -> Wh
     return unit
 
 
-@kernel
+@leaf
 def usual_step(steps: Int64s, start: Whole, stop: Whole, fallback: Whole, coarse: Whole) -> Whole:
     """The step that more than half take, else their mean, in whole `coarse` where it is many of them."""
     if start >= stop:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.compile import kernel
+from models.compile import kernel, leaf
 from models.readings import Bytes, Floats, Int32s, Int64s
 from models.wire.column_bits import (
     NO,
@@ -36,7 +36,7 @@ MOST_STATED = 190
 _LARGEST_STEP = 4503599627370496.0  # 2**52: every whole step below it is exact
 
 
-@kernel
+@leaf
 def inverse_of(resolution: float) -> float:
     """1 / resolution where that is whole, else 0; as models.readings.steps_to_values has it."""
     inverse = float(np.rint(1.0 / resolution))
@@ -45,7 +45,7 @@ def inverse_of(resolution: float) -> float:
     return 0.0
 
 
-@kernel
+@leaf
 def to_steps(
     value: Floats, start: Whole, stop: Whole, resolution: float, strict: bool, steps: Int64s, exact: Bytes
 ) -> bool:
@@ -69,7 +69,7 @@ def to_steps(
     return True
 
 
-@kernel
+@leaf
 def choose_code(
     value: Floats,
     start: Whole,
@@ -234,7 +234,7 @@ def take_values(body: Bytes, at: Whole, counts: Int64s, value: Floats, bits: Int
     return take_odd(body, at, deltas, floats, bits)
 
 
-@kernel
+@leaf
 def take_odd(body: Bytes, at: Whole, places: Int64s, odd_bits: Int64s, bits: Int64s) -> Whole:
     """The values that are no step, put over what stands there; the first two arrays are room to work."""
     at = take_column(body, at, ONE, places)

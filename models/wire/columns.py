@@ -146,6 +146,8 @@ def _smallest(block: ReadingBlock, resolution: Floats) -> tuple[int, bytes, bool
     if channels < 0:
         raise ValueError("channel numbers are not negative")
     coded = out[:size].tobytes()
+    if not raw and len(block) <= _TRY_ROWS:
+        return channels, coded, False
     forms = [(coded, False)]
     # Codes are dense already; zstd helps with raw floats, and over planes where patterns repeat.
     if raw:
