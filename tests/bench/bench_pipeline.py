@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -13,58 +13,60 @@ from telemetry import Telemetry, live
 
 from models.configuration import MonitorConfig
 from models.monitor import Monitor
-from models.readings import ReadingBlock
+from models.readings import ReadingBlock, join_blocks
 from models.replay import drive
 from models.wire.columns import encode_columns
 from models.wire.messages import ChannelEntry
-from models.wire.senml import senml_columns
+from models.wire.senml import resolve_senml, senml_table
 
 MESSAGE = 500  # 5 s of 100 channels at 1 Hz
-REPEATS = 9
+POLL = 100  # readings of one second, as the agent's sampler makes blocks
+TEACH, STRETCH, REPEATS = 130, 12, 9  # messages: 650 s before the first measured, then a minute at a time
+RULES: dict[str, dict[str, Any]] = {"limit": {"high": 90.0}, "ewma": {"warmup_s": 600}}
+FULL = "SenML resolved record by record"
 
 
 def rows() -> list[dict[str, Any]]:
-    """From SenML, from columns, and each part by itself."""
-    telemetry = live(200, jitter_ns=0)
+    """From SenML and from columns, then each part by itself; event time goes on from run to run."""
+    telemetry = live((TEACH + STRETCH * (REPEATS + 1)) * MESSAGE // POLL, jitter_ns=0)
     blocks = telemetry.messages(MESSAGE)
+    polls = [[block.rows(at, at + POLL) for at in range(0, MESSAGE, POLL)] for block in blocks]
     payloads = [_payload(block, telemetry) for block in blocks]
     numbers = {name: number for number, name in enumerate(telemetry.names)}
     now_s = int(blocks[0].time[0]) / 1e9
 
-    def resolve(payload: bytes) -> ReadingBlock:
-        names, times, values = senml_columns(payload, "json", now_s)
-        channel = np.fromiter(map(numbers.__getitem__, names), np.int32, len(names))
-        return ReadingBlock.of(channel, times, values)
+    def resolve(place: int) -> ReadingBlock:
+        table = senml_table(payloads[place], "json", now_s)
+        channel = np.array([numbers[name] for name in table.names], np.int32)[table.place]
+        return ReadingBlock.of(channel, table.time, table.value)
 
     def encode(block: ReadingBlock) -> bytes:
         return encode_columns(block, telemetry.resolution)
 
-    def from_columns(judge: list[Monitor]) -> None:
-        for block in blocks:
-            drive(judge, block)
-            encode(block)
+    def judge_and_encode(block: ReadingBlock, judge: list[Monitor]) -> None:
+        drive(judge, block)
+        encode(block)
 
-    def from_senml(judge: list[Monitor]) -> None:
-        for payload in payloads:
-            block = resolve(payload)
+    def measure(run: Callable[[int], object], judge: Sequence[Monitor] = ()) -> float:
+        for block in blocks[:TEACH]:
             drive(judge, block)
-            encode(block)
+        return _median_ns(run)
 
-    def judged(judge: list[Monitor]) -> None:
-        for block in blocks:
-            drive(judge, block)
-
-    readings = len(blocks) * MESSAGE
-    measured = {
-        "edge pipeline from SenML JSON": (from_senml, 350.0),
-        "edge pipeline from columns": (from_columns, 100.0),
-        "edge part: SenML JSON to a block": (lambda _: [resolve(payload) for payload in payloads], None),
-        "edge part: limit and ewma over 100 channels": (judged, None),
-        "edge part: columns encoded": (lambda _: [encode(block) for block in blocks], None),
-    }
+    both, others = _monitors(telemetry, RULES), _monitors(telemetry, RULES)
+    limit, ewma = (_monitors(telemetry, {name: RULES[name]}) for name in RULES)
+    full = measure(lambda place: resolve_senml(payloads[place], "json", now_s))
     return [
-        _row(f"{name}, blocks of {MESSAGE}", _median_ns(run, telemetry, readings), goal)
-        for name, (run, goal) in measured.items()
+        _row(
+            "edge pipeline from SenML JSON", measure(lambda i: judge_and_encode(resolve(i), both), both), 350
+        ),
+        _row(
+            "edge pipeline from columns", measure(lambda i: judge_and_encode(blocks[i], others), others), 100
+        ),
+        _row("edge part: SenML JSON to a block", measure(resolve), peer=FULL, peer_value=full),
+        _row("edge part: limit over 100 channels", measure(lambda i: drive(limit, blocks[i]), limit)),
+        _row("edge part: ewma over 100 channels", measure(lambda i: drive(ewma, blocks[i]), ewma)),
+        _row("edge part: columns encoded", measure(lambda i: encode(blocks[i]))),
+        _row("edge part: five polls joined", measure(lambda i: join_blocks(polls[i]))),
     ]
 
 
@@ -80,13 +82,12 @@ def _payload(block: ReadingBlock, telemetry: Telemetry) -> bytes:
     return msgspec.json.encode([{"bt": start} | pack[0], *pack[1:]])
 
 
-def _monitors(telemetry: Telemetry) -> list[Monitor]:
+def _monitors(telemetry: Telemetry, rules: dict[str, dict[str, Any]]) -> list[Monitor]:
     names = tuple(telemetry.names)
     entries = {
         number: ChannelEntry(number=number, name=name, resolution=float(telemetry.resolution[number]))
         for number, name in enumerate(names)
     }
-    rules: dict[str, dict[str, Any]] = {"limit": {"high": 90.0}, "ewma": {}}
     return [
         Monitor(
             MonitorConfig(
@@ -104,22 +105,31 @@ def _monitors(telemetry: Telemetry) -> list[Monitor]:
     ]
 
 
-def _median_ns(run: Callable[[list[Monitor]], object], telemetry: Telemetry, readings: int) -> float:
-    """Median of the processor's time over several runs, each with monitors that begin anew."""
+def _median_ns(run: Callable[[int], object]) -> float:
+    """Processor's time a reading: median over stretches of messages that follow each other, after a first."""
     seconds = []
-    for _ in range(REPEATS + 1):
-        judge = _monitors(telemetry)
-        begin = time.process_time()
-        run(judge)
-        seconds.append(time.process_time() - begin)
-    return statistics.median(seconds[1:]) / readings * 1e9
+    for begin in range(TEACH, TEACH + STRETCH * (REPEATS + 1), STRETCH):
+        started = time.process_time()
+        for place in range(begin, begin + STRETCH):
+            run(place)
+        seconds.append(time.process_time() - started)
+    return statistics.median(seconds[1:]) / (STRETCH * MESSAGE) * 1e9
 
 
-def _row(name: str, value: float, goal: float | None) -> dict[str, Any]:
+def _row(
+    name: str,
+    value: float,
+    goal: float | None = None,
+    peer: str | None = None,
+    peer_value: float | None = None,
+) -> dict[str, Any]:
     return {
-        "name": name,
+        "name": f"{name}, blocks of {MESSAGE}",
         "value": round(value, 1),
         "unit": "ns/reading",
+        "peer": peer,
+        "peer_value": None if peer_value is None else round(peer_value, 1),
+        "ratio": None if peer_value is None else round(peer_value / value, 1),
         "goal": None if goal is None else f"<= {goal:g}",
         "ok": None if goal is None else value <= goal,
     }
