@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,13 +101,15 @@ class ReadingBlock:
 
     def rows(self, start: int, stop: int) -> ReadingBlock:
         """Rows start..stop as a block of views; indices stay what they were."""
-        return replace(
-            self,
-            channel=self.channel[start:stop],
-            time=self.time[start:stop],
-            value=self.value[start:stop],
-            quality=self.quality[start:stop],
-            first_index=self.first_index + start,
+        return ReadingBlock(
+            self.channel[start:stop],
+            self.time[start:stop],
+            self.value[start:stop],
+            self.quality[start:stop],
+            self.boot,
+            self.first_index + start,
+            self.monotonic_offset_ns,
+            self.clock,
         )
 
 
@@ -122,12 +124,15 @@ def join_blocks(blocks: Sequence[ReadingBlock]) -> ReadingBlock:
     for before, after in itertools.pairwise(blocks):
         if after.boot != before.boot or after.first_index != before.next_index:
             raise ValueError(f"block at index {after.first_index} does not follow {before.next_index}")
-    return replace(
-        first,
-        channel=np.concatenate([block.channel for block in blocks]),
-        time=np.concatenate([block.time for block in blocks]),
-        value=np.concatenate([block.value for block in blocks]),
-        quality=np.concatenate([block.quality for block in blocks]),
+    return ReadingBlock(
+        np.concatenate([block.channel for block in blocks]),
+        np.concatenate([block.time for block in blocks]),
+        np.concatenate([block.value for block in blocks]),
+        np.concatenate([block.quality for block in blocks]),
+        first.boot,
+        first.first_index,
+        first.monotonic_offset_ns,
+        first.clock,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from telemetry import Telemetry, live
 
 from models.configuration import MonitorConfig
@@ -35,10 +37,13 @@ def rows() -> list[dict[str, Any]]:
     numbers = {name: number for number, name in enumerate(telemetry.names)}
     now_s = int(blocks[0].time[0]) / 1e9
 
+    @functools.lru_cache(maxsize=8)  # a device tells the same names pack after pack
+    def channels_of(names: tuple[str, ...]) -> NDArray[np.int32]:
+        return np.array([numbers[name] for name in names], np.int32)
+
     def resolve(place: int) -> ReadingBlock:
         table = senml_table(payloads[place], "json", now_s)
-        channel = np.array([numbers[name] for name in table.names], np.int32)[table.place]
-        return ReadingBlock.of(channel, table.time, table.value)
+        return ReadingBlock.of(channels_of(table.names)[table.place], table.time, table.value)
 
     def encode(block: ReadingBlock) -> bytes:
         return encode_columns(block, telemetry.resolution)
