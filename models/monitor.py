@@ -12,7 +12,7 @@ import numpy as np
 import models
 from models.alert import Alert, AlertState
 from models.configuration import MonitorConfig
-from models.detectors.bank import Judged, Scores, number
+from models.detectors.bank import Judged, Scores, Trait, number
 from models.detectors.registry import make_bank
 from models.detectors.rows import CLOCK_UNTRUSTED, EXTRAPOLATED, NEVER, NO_EVENT_TIME, SECOND
 from models.errors import ConfigurationError, ParameterError, SnapshotError
@@ -57,7 +57,7 @@ class Monitor:
         numbers = [entry.number for entry in self._entries]
         try:
             self._bank = make_bank(
-                config.detector, config.parameters, numbers, [entry.resolution for entry in self._entries]
+                config.detector, config.parameters, numbers, [_trait(entry) for entry in self._entries]
             )
         except ParameterError as error:
             raise ConfigurationError(str(error), key=f"monitors.{config.name}") from None
@@ -267,7 +267,7 @@ class Monitor:
             expected=number(judged.expected),
             lower=number(judged.lower),
             upper=number(judged.upper),
-            reasons=(self._bank.explain(judged),),
+            reasons=self._bank.explain(judged),
             config_version=self._config_version,
             code_version=self._code_version,
             clock_trusted=not quality & CLOCK_UNTRUSTED,
@@ -275,6 +275,10 @@ class Monitor:
 
 
 _MAGIC = b"LMM1"
+
+
+def _trait(entry: ChannelEntry) -> Trait:
+    return Trait(entry.kind, entry.unit, entry.resolution)
 
 
 def _entries_of(config: MonitorConfig, channels: Mapping[int, ChannelEntry]) -> list[ChannelEntry]:

@@ -99,7 +99,7 @@ class AbsenceBank(PackedBank[AbsenceParameters]):
         found = advance_absence(self.state, time_ns, after, slot, at, table)
         return judgements(slot, at, table, found)
 
-    def explain(self, judged: Judged) -> Reason:
+    def _reason(self, judged: Judged) -> Reason:
         return Reason(
             code="silent", parameters={"seconds": number(judged.detail), "limit": self.parameters.after_s}
         )

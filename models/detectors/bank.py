@@ -81,6 +81,18 @@ class Judged:
     extrapolated: bool
 
 
+class Trait(NamedTuple):
+    """What is known of a channel before its first reading.
+
+    What a bank derives from it lives in its state, so that a snapshot goes on where the traits are not at
+    hand. `resolution` 0: unknown; `kind` as in the channel's configuration, empty: unknown.
+    """
+
+    kind: str = ""
+    unit: str = ""
+    resolution: float = 0.0
+
+
 class Bank(Protocol):
     """One detector's state for all its channels.
 
@@ -106,8 +118,8 @@ class Bank(Protocol):
         """The wall clock was stepped by `delta_ns`: move remembered times, so that durations stay true."""
         ...
 
-    def explain(self, judged: Judged) -> Reason:
-        """The judgement as a code with parameters."""
+    def explain(self, judged: Judged) -> tuple[Reason, ...]:
+        """The judgement as codes with parameters, the part with the largest share first; never empty."""
         ...
 
     def snapshot(self, slots: Sequence[int] | None = None) -> bytes:
@@ -128,9 +140,7 @@ class PackedBank(Generic[P]):
     needs_time = False
     _given: tuple[Any, ...]  # the parameters as the kernel takes them
 
-    def __init__(
-        self, parameters: P, channels: Sequence[int], resolutions: Sequence[float] | None = None
-    ) -> None:
+    def __init__(self, parameters: P, channels: Sequence[int], traits: Sequence[Trait] | None = None) -> None:
         """A fresh bank. ValueError for a channel given twice, or numbers spread over more than 4 million."""
         if len(set(channels)) != len(channels) or not channels:
             raise ValueError("a bank needs channels, each once")
@@ -145,17 +155,21 @@ class PackedBank(Generic[P]):
         self.state = np.zeros(len(channels), self.dtype)
         for field in self.times:
             self.state[field] = NEVER
-        self._begin(np.asarray(resolutions if resolutions is not None else [0.0] * len(channels), np.float64))
+        self._begin(traits if traits is not None else [Trait()] * len(channels))
 
-    def _begin(self, resolutions: Floats) -> None:
+    def _begin(self, traits: Sequence[Trait]) -> None:
         """Fill what a fresh state needs beyond zeros."""
 
     def _run(self, columns: Columns, table: Floats, flags: Bytes) -> None:
         """Call the kernel."""
         raise NotImplementedError
 
-    def explain(self, judged: Judged) -> Reason:
+    def _reason(self, judged: Judged) -> Reason:
+        """The one reason of a detector that has but one part."""
         raise NotImplementedError
+
+    def explain(self, judged: Judged) -> tuple[Reason, ...]:
+        return (self._reason(judged),)
 
     @property
     def channels(self) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.alert import Reason
 from models.compile import kernel
-from models.detectors.bank import Columns, Judged, PackedBank, number
+from models.detectors.bank import Columns, Judged, PackedBank, Trait, number
 from models.detectors.learned import (
     LEVEL,
     NANO,
@@ -135,8 +136,8 @@ class CusumBank(PackedBank[CusumParameters]):
     name = "cusum"
     dtype = np.dtype([("up", "f8"), ("down", "f8"), *LEVEL, *SKETCH])
 
-    def _begin(self, resolutions: Floats) -> None:
-        begin_learned(self.state, resolutions)
+    def _begin(self, traits: Sequence[Trait]) -> None:
+        begin_learned(self.state, traits)
         given = self.parameters
         levels = (given.tau_s, given.unit_s, given.slack)
         self._given = (*levels, given.warmup_s, given.memory_s, given.sign)
@@ -158,7 +159,7 @@ class CusumBank(PackedBank[CusumParameters]):
             flags,
         )
 
-    def explain(self, judged: Judged) -> Reason:
+    def _reason(self, judged: Judged) -> Reason:
         return Reason(
             code="shifted",
             parameters={

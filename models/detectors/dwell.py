@@ -43,7 +43,7 @@ class DwellBank(HeldBank[DwellParameters]):
     def _held_s(self) -> float:
         return self.parameters.for_s
 
-    def explain(self, judged: Judged) -> Reason:
+    def _reason(self, judged: Judged) -> Reason:
         low, high = self.parameters.low, self.parameters.high
         limit = low if low is not None and judged.value < low else high
         return Reason(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.alert import Reason
 from models.compile import kernel
-from models.detectors.bank import Columns, Judged, PackedBank
+from models.detectors.bank import Columns, Judged, PackedBank, Trait
 from models.detectors.learned import (
     LEVEL,
     NANO,
@@ -98,8 +99,8 @@ class EwmaBank(PackedBank[EwmaParameters]):
     name = "ewma"
     dtype = np.dtype(LEVEL + SKETCH)
 
-    def _begin(self, resolutions: Floats) -> None:
-        begin_learned(self.state, resolutions)
+    def _begin(self, traits: Sequence[Trait]) -> None:
+        begin_learned(self.state, traits)
         given = self.parameters
         self._given = (given.tau_s, given.warmup_s, given.memory_s, given.sign)
 
@@ -108,5 +109,5 @@ class EwmaBank(PackedBank[EwmaParameters]):
         out = (table, flags)
         score_ewma(self.state, self._slots, self._base, *columns, tau, warmup, memory, sign, *out)
 
-    def explain(self, judged: Judged) -> Reason:
+    def _reason(self, judged: Judged) -> Reason:
         return unexpected(judged)

@@ -89,6 +89,6 @@ class FlatLineBank(PackedBank[FlatLineParameters]):
             self.state, self._slots, self._base, *columns, held, self.parameters.tolerance, table, flags
         )
 
-    def explain(self, judged: Judged) -> Reason:
+    def _reason(self, judged: Judged) -> Reason:
         parameters = {"value": number(judged.value), "seconds": number(judged.detail)}
         return Reason(code="flat", parameters={**parameters, "limit": self.parameters.for_s})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.alert import Reason
 from models.compile import kernel
-from models.detectors.bank import Judged, number
+from models.detectors.bank import Judged, Trait, number
 from models.detectors.parameters import Parameters, parameter
 from models.detectors.rows import EXTRAPOLATED, JUDGED, SECOND, WARMING
 from models.detectors.surprise import surprise_of
@@ -151,9 +152,9 @@ def tell(
     flags[row] = marks
 
 
-def begin_learned(state: NDArray[Any], resolutions: Floats) -> None:
+def begin_learned(state: NDArray[Any], traits: Sequence[Trait]) -> None:
     """A channel cannot be calmer than half a step of its own resolution; the first refresh is set."""
-    state["floor"] = 0.5 * resolutions
+    state["floor"] = [0.5 * trait.resolution for trait in traits]
     state["due"] = 16
 
 

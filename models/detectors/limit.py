@@ -94,7 +94,7 @@ class LimitBank(PackedBank[LimitParameters]):
         low, high = bounds(self.parameters.low, self.parameters.high)
         score_limit(self._slots, self._base, channel, value, quality, low, high, table, flags)
 
-    def explain(self, judged: Judged) -> Reason:
+    def _reason(self, judged: Judged) -> Reason:
         return limit_reason(judged.value, judged.lower, judged.upper)
 
 

@@ -140,7 +140,7 @@ class RateBank(PackedBank[RateParameters]):
         window = round(given.window_s * SECOND)
         score_rate(self.state, self._slots, self._base, *columns, rise, fall, window, table, flags)
 
-    def explain(self, judged: Judged) -> Reason:
+    def _reason(self, judged: Judged) -> Reason:
         given = self.parameters
         limit = given.rise_per_s if judged.detail > 0 else given.fall_per_s
         return Reason(

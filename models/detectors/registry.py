@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.detectors.absence import AbsenceBank, AbsenceParameters
-from models.detectors.bank import Bank, PackedBank
+from models.detectors.bank import Bank, PackedBank, Trait
 from models.detectors.cusum import CusumBank, CusumParameters
 from models.detectors.dwell import DwellBank, DwellParameters
 from models.detectors.ewma import EwmaBank, EwmaParameters
@@ -175,7 +175,7 @@ def make_bank(
     name: str,
     parameters: Mapping[str, Any],
     channels: Sequence[int],
-    resolutions: Sequence[float] | None = None,
+    traits: Sequence[Trait] | None = None,
 ) -> Bank:
     """A fresh bank of the named detector; ParameterError when a parameter is unknown or out of range.
 
@@ -183,5 +183,5 @@ def make_bank(
     (1, 2)
     """
     entry = entry_of(name)
-    bank: Bank = entry.bank(parse(entry.parameters, name, parameters), channels, resolutions)
+    bank: Bank = entry.bank(parse(entry.parameters, name, parameters), channels, traits)
     return bank

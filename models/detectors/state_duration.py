@@ -50,7 +50,7 @@ class StateDurationBank(HeldBank[StateDurationParameters]):
     def _held_s(self) -> float:
         return self.parameters.longest_s
 
-    def explain(self, judged: Judged) -> Reason:
+    def _reason(self, judged: Judged) -> Reason:
         return Reason(
             code="held",
             parameters={

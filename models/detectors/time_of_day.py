@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.alert import Reason
 from models.compile import kernel
-from models.detectors.bank import Columns, Judged, PackedBank
+from models.detectors.bank import Columns, Judged, PackedBank, Trait
 from models.detectors.learned import (
     CLIP,
     LEVEL,
@@ -219,8 +220,8 @@ class TimeOfDayBank(PackedBank[TimeOfDayParameters]):
     name = "time_of_day"
     dtype = np.dtype([*VISIT, *LEVEL, *SKETCH, *SEASON])
 
-    def _begin(self, resolutions: Floats) -> None:
-        begin_learned(self.state, resolutions)
+    def _begin(self, traits: Sequence[Trait]) -> None:
+        begin_learned(self.state, traits)
         given = self.parameters
         season = (given.utc_offset_s * SECOND, given.days, given.level_tau_s)
         self._given = (*season, given.warmup_s, given.memory_s, given.sign)
@@ -242,5 +243,5 @@ class TimeOfDayBank(PackedBank[TimeOfDayParameters]):
             flags,
         )
 
-    def explain(self, judged: Judged) -> Reason:
+    def _reason(self, judged: Judged) -> Reason:
         return unexpected(judged)
