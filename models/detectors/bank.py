@@ -135,7 +135,7 @@ class PackedBank(Generic[P]):
     """What all banks share: the packed array, the map from channel to place, snapshots."""
 
     name: ClassVar[str]
-    dtype: ClassVar[np.dtype[Any]]
+    dtype: np.dtype[Any]  # of one channel's record
     times: ClassVar[tuple[str, ...]] = ("last",)  # fields of `dtype` that hold remembered times
     needs_time = False
     _given: tuple[Any, ...]  # the parameters as the kernel takes them
@@ -145,6 +145,7 @@ class PackedBank(Generic[P]):
         if len(set(channels)) != len(channels) or not channels:
             raise ValueError("a bank needs channels, each once")
         self.parameters = parameters
+        self.dtype = self._layout(parameters)
         self._channels = tuple(int(channel) for channel in channels)
         self._base = min(self._channels)
         span = max(self._channels) - self._base + 1
@@ -156,6 +157,11 @@ class PackedBank(Generic[P]):
         for field in self.times:
             self.state[field] = NEVER
         self._begin(traits if traits is not None else [Trait()] * len(channels))
+
+    @classmethod
+    def _layout(cls, parameters: P) -> np.dtype[Any]:
+        """One channel's record; for banks whose record is as large as their parameters ask."""
+        return cls.dtype
 
     def _begin(self, traits: Sequence[Trait]) -> None:
         """Fill what a fresh state needs beyond zeros."""

@@ -13,6 +13,7 @@ from models.detectors.cusum import CusumBank, CusumParameters
 from models.detectors.dwell import DwellBank, DwellParameters
 from models.detectors.ewma import EwmaBank, EwmaParameters
 from models.detectors.flat_line import FlatLineBank, FlatLineParameters
+from models.detectors.half_space_trees import HalfSpaceTreesBank, HalfSpaceTreesParameters
 from models.detectors.limit import LimitBank, LimitParameters
 from models.detectors.parameters import Parameters, parse
 from models.detectors.rate import RateBank, RateParameters
@@ -157,6 +158,19 @@ DETECTORS: dict[str, DetectorEntry] = {
             bytes_per_channel=1128,
             warm_up="warmup_s, three days unless set",
             source="Holt 1957, Winters 1960, seasonal smoothing; surprise: Hosking and Wallis 1987",
+        ),
+        DetectorEntry(
+            name="half_space_trees",
+            title="Rarely seen values and changes",
+            title_zh="少见的数值与变化",
+            parameters=HalfSpaceTreesParameters,
+            bank=HalfSpaceTreesBank,
+            learned=True,
+            kinds=(),
+            cost_ns=800,
+            bytes_per_channel=31520,
+            warm_up="a window of readings, then warmup_s, one day unless set",
+            source="Tan, Ting and Liu 2011, Fast anomaly detection for streaming data",
         ),
     )
 }

@@ -1,0 +1,136 @@
+"""Slow, obvious twins of the detectors of shape: one channel, one reading at a time, plain Python.
+
+Each has `score(time_ns, value) -> float` as the twins of `detector_twins`.
+"""
+
+from __future__ import annotations
+
+import math
+
+from detector_twins import LevelTwin
+
+WORD = (1 << 64) - 1
+
+
+class StrangenessTwin(LevelTwin):
+    """What shape detectors share: a level of strangeness, one side of it, gaps."""
+
+    def __init__(self, floor, warmup_s, memory_s):
+        super().__init__(warmup_s, memory_s)
+        self.floor, self.memory = floor, memory_s
+
+    def is_cut(self, time):
+        return self.last is not None and self.pace > 0 and time - self.last > 8 * self.pace
+
+    def judge(self, strangeness, step):
+        """Score of the strangeness; learns it when `step` ns have passed since the last one."""
+        scale = max(self.scale, self.floor)
+        beyond = max(0.0, strangeness - self.mean) / scale
+        score = self.surprise(beyond)
+        if step is not None:
+            settled = self.taught >= 0.25 * self.warmup
+            if settled:
+                self.sketch.learn(beyond, step * 1e-9)
+            if self.weight == 0:
+                self.mean = strangeness
+            self.learn(strangeness - self.mean, scale, step, self.memory, settled)
+            self.taught += step * 1e-9
+        return score
+
+
+def drawn(seed, tree, index):
+    mixed = ((seed * 1000003 + tree) * 0x9E3779B97F4A7C15 + index) & WORD
+    for _ in range(2):
+        mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & WORD
+        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & WORD
+        mixed ^= mixed >> 31
+    return mixed >> 33
+
+
+class HalfSpaceTreesTwin(StrangenessTwin):
+    """Whole trees, walked by comparing with the middle of a node's space; the mass of every node counted."""
+
+    def __init__(self, trees, height, window, every, shingle, warmup_s):
+        super().__init__(1.0, warmup_s, 14 * 86400.0)
+        self.trees, self.height, self.window, self.every, self.wide = trees, height, window, every, shingle
+        self.recent, self.points, self.ranges, self.mass = [], [], None, None
+        self.thin, self.passed = 1, 0
+
+    def space(self, tree, dimension):
+        middle = drawn(2011, tree, -1 - dimension) / 2.0**31
+        reach = 2.0 * max(middle, 1.0 - middle)
+        return middle - reach, 2.0 * reach
+
+    def reach(self, dimension):
+        low, high = self.ranges[dimension]
+        return max(0.5 * high - 0.5 * low, 1e-300)
+
+    def scaled(self, point):
+        middles = [0.5 * low + 0.5 * high for low, high in self.ranges]
+        return [0.5 + 0.5 * (at - middles[k]) / self.reach(k) for k, at in enumerate(point)]
+
+    def path(self, tree, point):
+        """Numbers of the nodes from the root to the leaf."""
+        where = []
+        for dimension, at in enumerate(point):
+            start, width = self.space(tree, dimension)
+            cell = (at - start) * (2.0**self.height / width)
+            where.append(min(max(math.floor(cell), 0), 2**self.height - 1))
+        low, high = [0] * self.wide, [2**self.height] * self.wide
+        path = [1]
+        for _ in range(self.height):
+            dimension = drawn(2011, tree, path[-1]) % self.wide
+            middle = (low[dimension] + high[dimension]) // 2
+            right = where[dimension] >= middle
+            (low if right else high)[dimension] = middle
+            path.append(2 * path[-1] + right)
+        return path
+
+    def rarity(self, point):
+        total = 0
+        for tree in range(self.trees):
+            path = self.path(tree, self.scaled(point))
+            for depth, node in enumerate(path):
+                mass = self.mass.get((tree, node), 0)
+                if mass <= self.window // 10 or node == path[-1]:
+                    total += mass * 2**depth
+                    break
+        full = self.trees * self.window * 2.0**self.height
+        return math.log(full / (total + 1.0)) * (1.0 / math.log(2.0))
+
+    def turn(self):
+        """The window is full: its masses judge the next."""
+        outer, ranges = self.window // 50, []
+        for dimension in range(self.wide):
+            column = sorted(point[dimension] for point in self.points)
+            low, high = column[outer], column[-1 - outer]
+            if self.ranges is not None:
+                before = self.ranges[dimension]
+                low = low if low < before[0] else before[0] + 0.125 * (low - before[0])
+                high = high if high > before[1] else before[1] + 0.125 * (high - before[1])
+            ranges.append((low, high))
+        self.ranges, self.mass = ranges, {}
+        for point in self.points:
+            for tree in range(self.trees):
+                for node in self.path(tree, self.scaled(point)):
+                    self.mass[tree, node] = self.mass.get((tree, node), 0) + 1
+        self.points, self.thin = [], min(2 * self.thin, self.every)
+
+    def score(self, time, value):
+        if self.is_cut(time):
+            self.recent = []
+        step = self.step(time) if self.last is not None else None
+        point = [value] + [value - before for before in self.recent]
+        score = 0.0
+        if len(point) == self.wide:
+            if self.mass is not None:
+                score = self.judge(self.rarity(point), step)
+            self.passed += 1
+            if self.passed == self.thin:
+                self.points.append(point)
+                self.passed = 0
+        self.recent = [value, *self.recent][: self.wide - 1]
+        self.last = time
+        if len(self.points) == self.window:
+            self.turn()
+        return score
