@@ -109,6 +109,8 @@ class EventSpec(Strict):
             raise ValueError(f"hazard {self.what} needs places")
         if self.what in FAULTS and not self.device:
             raise ValueError(f"fault {self.what} needs a device")
+        if self.what in FAULTS and not FAULTS[self.what].in_bytes:
+            raise ValueError(f"fault {self.what} is for columns of values: devices' bytes cannot carry it")
         if self.what not in HAZARDS and self.what not in FAULTS:
             raise ValueError(f"unknown event {self.what!r}; known: {', '.join([*HAZARDS, *FAULTS])}")
         return self
