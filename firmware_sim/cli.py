@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_plan(commands)
     _add_run(commands)
     _add_demo(commands)
+    _add_benchmark(commands)
     return parser
 
 
@@ -87,6 +88,14 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     demo.set_defaults(act=_demo)
 
 
+def _add_benchmark(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    benchmark = commands.add_parser("benchmark", help="one run of the hazard benchmark as CSV and truth.json")
+    benchmark.add_argument("--hazard", required=True, help="smouldering_fire, gas_leak, ...")
+    benchmark.add_argument("--seed", type=int, default=1)
+    benchmark.add_argument("--out", type=Path, required=True)
+    benchmark.set_defaults(act=_benchmark)
+
+
 def _plan(given: argparse.Namespace) -> int:
     recordings = find_recordings(given.recordings, os.environ.get("LASTMILE_DATA"))
     plan = new_plan(given.scenario, given.seed, given.out, recordings, time.time_ns(), free_ports())
@@ -129,6 +138,14 @@ def _verify(given: argparse.Namespace) -> int:
         for example in result.examples:
             print(f"  {example}")
     return 0 if result.is_good else 1
+
+
+def _benchmark(given: argparse.Namespace) -> int:
+    from firmware_sim.benchmark.export import write_run
+    from firmware_sim.benchmark.run import make_run
+
+    write_run(make_run(given.hazard, given.seed), given.out)
+    return 0
 
 
 def _demo(given: argparse.Namespace) -> int:
