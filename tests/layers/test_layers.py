@@ -27,7 +27,7 @@ ORDER = {
     ).split(),
     "models": (
         "errors compile clock identity readings alert outcome configuration wire snapshot detectors "
-        "trigger_pass trigger monitor replay lab"
+        "trigger_pass trigger monitor replay evaluation lab"
     ).split(),
 }
 # Not for a gateway: memory and seconds it does not have.
