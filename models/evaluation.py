@@ -266,6 +266,8 @@ class Lead:
         if not known:
             return None
         low, high = known[(len(known) - 1) // 2], known[len(known) // 2]
+        if math.isinf(low) and math.isinf(high) and low != high:
+            return None  # each found what the other missed: neither leads
         return low if low == high else (low + high) / 2.0
 
 

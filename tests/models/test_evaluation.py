@@ -109,7 +109,7 @@ def test_lead_counts_who_alone_found_it():
     lead = lead_over(Tally((60.0, 30.0, None, None)), Tally((20.0, None, 5.0, None)))
     assert lead == Lead((40.0,), 1, 1) and lead.median_s == 40.0
     assert Lead((), 0, 0).median_s is None
-    assert Lead((), 2, 0).median_s == math.inf
+    assert Lead((), 2, 0).median_s == math.inf and Lead((), 1, 1).median_s is None
     with pytest.raises(ValueError):
         lead_over(Tally((1.0,)), Tally())
 
