@@ -45,13 +45,16 @@ with _hidden("scipy"):
     importlib.import_module("numba.np.arraymath")
 
 
+_MARKS = (b"\n@kernel\n", b"\n@leaf\n", b"\n@inner\n")
+
+
 def _digest_of_kernels() -> str:
     """Changes whenever a file changes that holds kernels, or the constants they are compiled with."""
     digest = hashlib.blake2b(digest_size=16)
     here = Path(__file__)
     for path in sorted(here.parent.rglob("*.py")):
         text = path.read_bytes()
-        if b"\n@kernel\n" in text or b"\n@leaf\n" in text or path in (here, here.with_name("readings.py")):
+        if any(mark in text for mark in _MARKS) or path in (here, here.with_name("readings.py")):
             digest.update(text)
     return digest.hexdigest()
 
@@ -77,6 +80,14 @@ def leaf(function: F) -> F:
     the time of reading a text byte by byte. numba refuses a leaf that makes an array, when it compiles it.
     """
     return _compiled(function, _nrt=False)
+
+
+def inner(function: F) -> F:
+    """As `leaf`, and made part of every kernel that calls it, however long it is.
+
+    Left alone, the compiler calls what is long, and each call passes eight numbers for each array.
+    """
+    return _compiled(function, _nrt=False, forceinline=True)
 
 
 def _compiled(function: F, **more: Any) -> F:

@@ -148,9 +148,16 @@ class Monitor:
         if self._advanced is not None:
             self._advanced = (self._advanced + delta_ns) // SECOND * SECOND
 
+    def companions(self, channels: Iterable[int]) -> frozenset[int]:
+        """Numbers of these channels and of all those they are judged together with."""
+        wanted = set(channels)
+        slots = [slot for slot, entry in enumerate(self._entries) if entry.number in wanted]
+        together = {other for slot in slots for other in self._bank.companions(slot)}
+        return frozenset(self._entries[slot].number for slot in together)
+
     def snapshot(self, channels: Iterable[int] | None = None) -> bytes:
-        """All state of the given channel numbers (every one when none), as checked bytes."""
-        wanted = set(self.channels if channels is None else channels)
+        """All state of the given channels (every one when none) and of their companions, as checked bytes."""
+        wanted = self.companions(self.channels if channels is None else channels)
         slots = [slot for slot, entry in enumerate(self._entries) if entry.number in wanted]
         head = {
             "monitor": self.name,
@@ -278,7 +285,7 @@ _MAGIC = b"LMM1"
 
 
 def _trait(entry: ChannelEntry) -> Trait:
-    return Trait(entry.kind, entry.unit, entry.resolution)
+    return Trait(entry.kind, entry.unit, entry.resolution, entry.name)
 
 
 def _entries_of(config: MonitorConfig, channels: Mapping[int, ChannelEntry]) -> list[ChannelEntry]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,27 +25,28 @@ def make_evidence(
     snapshot: bytes,
     blocks: Sequence[ReadingBlock],
     resolution: Floats,
+    together: Collection[int],
 ) -> bytes | None:
     """The JSON body of an alert's evidence, or None when there is nothing that could be sent.
 
     `blocks` follow each other and begin where `snapshot` was taken. A window of all channels keeps indices,
-    so a re-run derives the same alert id; a very large one is cut down to the monitor's channels.
+    so a re-run derives the same alert id; a very large one is cut down to the monitor's channels, then to
+    those judged `together` with the alert's.
     """
     whole = [block for block in blocks if block.boot == alert.boot and len(block)]
     if not whole:
         return None
     window = join_blocks(whole)
     if len(window) > WHOLE_WINDOW_ROWS:
-        window = _only(window, list(channels))
+        window = _only(window, channels)
     body = _body(alert, config, channels, snapshot, window, resolution)
     if len(body) > MAX_BODY_BYTES:
-        own = [number for number, entry in channels.items() if entry.name == alert.channel]
-        body = _body(alert, config, channels, snapshot, _only(window, own), resolution)
+        body = _body(alert, config, channels, snapshot, _only(window, together), resolution)
     return body if len(body) <= MAX_BODY_BYTES else None
 
 
-def _only(block: ReadingBlock, numbers: Sequence[int]) -> ReadingBlock:
-    rows = np.isin(block.channel, numbers)
+def _only(block: ReadingBlock, numbers: Collection[int]) -> ReadingBlock:
+    rows = np.isin(block.channel, list(numbers))
     return replace(
         block,
         channel=block.channel[rows],

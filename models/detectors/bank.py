@@ -85,12 +85,14 @@ class Trait(NamedTuple):
     """What is known of a channel before its first reading.
 
     What a bank derives from it lives in its state, so that a snapshot goes on where the traits are not at
-    hand. `resolution` 0: unknown; `kind` as in the channel's configuration, empty: unknown.
+    hand; the name alone always is. `resolution` 0: unknown; `kind` as in the channel's configuration,
+    empty: unknown.
     """
 
     kind: str = ""
     unit: str = ""
     resolution: float = 0.0
+    name: str = ""
 
 
 class Bank(Protocol):
@@ -120,6 +122,14 @@ class Bank(Protocol):
 
     def explain(self, judged: Judged) -> tuple[Reason, ...]:
         """The judgement as codes with parameters, the part with the largest share first; never empty."""
+        ...
+
+    def companions(self, slot: int) -> tuple[int, ...]:
+        """Places, in order, without whose readings and state this channel's scores cannot be had again.
+
+        The channel itself is one of them, for most detectors the only one. A snapshot of some channels holds
+        enough to go on only when it holds their companions.
+        """
         ...
 
     def snapshot(self, slots: Sequence[int] | None = None) -> bytes:
@@ -199,12 +209,20 @@ class PackedBank(Generic[P]):
             column = self.state[field]
             column[column != NEVER] += delta_ns
 
+    def companions(self, slot: int) -> tuple[int, ...]:
+        return (slot,)
+
     def _binding(self) -> str:
         return f"{self.name} {self.parameters.model_dump_json()} {self.dtype.descr}"
 
     def snapshot(self, slots: Sequence[int] | None = None) -> bytes:
-        chosen = self.state if slots is None else self.state[list(slots)]
+        chosen = self.state if slots is None else self._rows_of(slots)
         return pack_state(self._binding(), len(chosen), chosen.tobytes())
+
+    def _rows_of(self, slots: Sequence[int]) -> NDArray[Any]:
+        """A copy of the records of the channels at `slots`."""
+        rows: NDArray[Any] = self.state[list(slots)]
+        return rows
 
     def restore(self, data: bytes, slots: Sequence[int] | None = None) -> None:
         count, body = unpack_state(self._binding(), data)

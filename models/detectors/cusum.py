@@ -9,21 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.alert import Reason
-from models.compile import kernel
+from models.compile import inner, kernel
 from models.detectors.bank import Columns, Judged, PackedBank, Trait, number
 from models.detectors.learned import (
     LEVEL,
     NANO,
     LearnedParameters,
     begin_learned,
-    judge,
     learn_level,
     step_of,
-    tell,
 )
 from models.detectors.parameters import parameter
-from models.detectors.rows import JUDGED, NEVER, SUSPECT, WARMING, clear, slot_of
-from models.detectors.surprise import SKETCH, bin_of, learn_distance
+from models.detectors.passes import STRETCH, draw, judge_rows, leave_out, place, trace
+from models.detectors.rows import JUDGED, NEVER, SUSPECT, WARMING, slot_of
+from models.detectors.surprise import SKETCH
 from models.readings import Bytes, Floats
 
 _LARGEST = 60.0  # the sum goes no higher, so that it can come down again
@@ -64,12 +63,65 @@ class CusumParameters(LearnedParameters):
     )
 
 
-@kernel
+@inner
 def add_up(state: Any, deviation: float, share: float, slack: float) -> None:
     """Add a deviation, in usual distances, to the sums of both ways."""
     bounded = max(-_REACH, min(_REACH, deviation))
     state.up = min(_LARGEST, max(0.0, state.up + share * (bounded - slack)))
     state.down = min(_LARGEST, max(0.0, state.down + share * (-bounded - slack)))
+
+
+@inner
+def follow_cusum(
+    states: NDArray[Any],
+    slots: NDArray[np.int32],
+    base: int,
+    channel: NDArray[np.int32],
+    time: NDArray[np.int64],
+    value: Floats,
+    quality: Bytes,
+    tau: float,
+    per_unit: float,
+    slack: float,
+    warmup: float,
+    sign: int,
+    out: Floats,
+    flags: Bytes,
+    begin: int,
+    end: int,
+) -> None:
+    """First pass: levels and sums moved by the rows; a row's distance is the sum with the row in it."""
+    for row in range(np.uint64(begin), np.uint64(end)):
+        slot = slot_of(slots, base, channel[row], value[row], quality[row])
+        if slot < 0:
+            leave_out(out, flags, row, 0)
+            continue
+        state = states[slot]
+        suspect = quality[row] & SUSPECT
+        if state.last == NEVER:
+            leave_out(out, flags, row, JUDGED | WARMING)
+            if not suspect:
+                state.mean = value[row]
+                state.last = time[row]
+            continue
+        centre, taught = state.mean, state.taught
+        residual = value[row] - centre
+        scale = max(state.scale, np.float64(state.floor))
+        seconds = 0.0
+        if not suspect and time[row] > state.last:
+            settled = taught >= 0.25 * warmup
+            step = step_of(state, time[row])
+            seconds = step * NANO
+            if settled and scale > 0.0:
+                add_up(state, residual / scale, min(1.0, seconds * per_unit), slack)
+            learn_level(state, residual, scale, step, seconds, tau, settled)
+            state.taught = taught + seconds
+            state.last = time[row]
+            seconds = seconds if settled else 0.0
+        up = state.up if sign >= 0 else 0.0
+        down = state.down if sign <= 0 else 0.0
+        trace(out, flags, row, centre, scale, max(up, down), taught >= warmup)
+        out[0, row] = seconds
 
 
 @kernel
@@ -91,43 +143,13 @@ def score_cusum(
     flags: Bytes,
 ) -> None:
     """Surprise of the sum with this reading in it; lower..upper is the slack around the level."""
-    per_unit = 1.0 / unit
-    for row in range(channel.shape[0]):
-        slot = slot_of(slots, base, channel[row], value[row], quality[row])
-        if slot < 0:
-            clear(out, flags, row)
-            continue
-        state = states[slot]
-        suspect = quality[row] & SUSPECT
-        if state.last == NEVER:
-            clear(out, flags, row)
-            flags[row] = JUDGED | WARMING
-            if not suspect:
-                state.mean = value[row]
-                state.last = time[row]
-            continue
-        centre = state.mean
-        residual = value[row] - centre
-        scale = max(state.scale, np.float64(state.floor))
-        learns = not suspect and time[row] > state.last
-        settled = state.taught >= 0.25 * warmup
-        step = step_of(state, time[row]) if learns else 0
-        seconds = step * NANO
-        if learns and settled and scale > 0.0:
-            add_up(state, residual / scale, min(1.0, seconds * per_unit), slack)
-        up = state.up if sign >= 0 else 0.0
-        down = state.down if sign <= 0 else 0.0
-        distance = max(up, down)
-        place = bin_of(distance)
-        score, marks = judge(state, distance, place, warmup)
-        tell(out, flags, row, score, marks, centre, slack * scale, sign, distance)
-        if not learns:
-            continue
-        if settled:
-            learn_distance(state, place, seconds, memory)
-        learn_level(state, residual, scale, step, seconds, tau, settled)
-        state.taught += seconds
-        state.last = time[row]
+    rows = (channel, time, value, quality)
+    for begin in range(0, channel.shape[0], STRETCH):
+        end = min(begin + STRETCH, channel.shape[0])
+        follow_cusum(states, slots, base, *rows, tau, 1.0 / unit, slack, warmup, sign, out, flags, begin, end)
+        place(out, begin, end)
+        judge_rows(states, slots, base, channel, memory, slack, out, flags, begin, end)
+        draw(sign, out, begin, end)
 
 
 class CusumBank(PackedBank[CusumParameters]):

@@ -9,23 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.alert import Reason
-from models.compile import kernel
+from models.compile import inner, kernel
 from models.detectors.bank import Columns, Judged, PackedBank, Trait
 from models.detectors.learned import (
     LEVEL,
     NANO,
     LearnedParameters,
     begin_learned,
-    judge,
     learn_level,
-    sided,
     step_of,
-    tell,
     unexpected,
 )
 from models.detectors.parameters import parameter
-from models.detectors.rows import JUDGED, NEVER, SUSPECT, WARMING, clear, slot_of
-from models.detectors.surprise import SKETCH, bin_of, learn_distance
+from models.detectors.passes import STRETCH, divide, draw, judge_rows, leave_out, place, trace
+from models.detectors.rows import JUDGED, NEVER, SUSPECT, WARMING, slot_of
+from models.detectors.surprise import SKETCH
 from models.readings import Bytes, Floats
 
 
@@ -42,6 +40,52 @@ class EwmaParameters(LearnedParameters):
         text="How long the level remembers; longer is steadier, shorter follows sooner.",
         text_zh="基准水平的记忆时长；越长越稳，越短跟随越快。",
     )
+
+
+@inner
+def follow_ewma(
+    states: NDArray[Any],
+    slots: NDArray[np.int32],
+    base: int,
+    channel: NDArray[np.int32],
+    time: NDArray[np.int64],
+    value: Floats,
+    quality: Bytes,
+    tau: float,
+    warmup: float,
+    out: Floats,
+    flags: Bytes,
+    begin: int,
+    end: int,
+) -> None:
+    """First pass: residuals, and the levels moved by them. Suspect and late rows are not learned."""
+    for row in range(np.uint64(begin), np.uint64(end)):
+        slot = slot_of(slots, base, channel[row], value[row], quality[row])
+        if slot < 0:
+            leave_out(out, flags, row, 0)
+            continue
+        state = states[slot]
+        suspect = quality[row] & SUSPECT
+        if state.last == NEVER:
+            leave_out(out, flags, row, JUDGED | WARMING)
+            if not suspect:
+                state.mean = value[row]
+                state.last = time[row]
+            continue
+        residual = value[row] - state.mean
+        scale = max(state.scale, np.float64(state.floor))
+        taught = state.taught
+        trace(out, flags, row, state.mean, scale, residual, taught >= warmup)
+        if suspect or time[row] <= state.last:
+            continue
+        step = step_of(state, time[row])
+        seconds = step * NANO
+        settled = taught >= 0.25 * warmup
+        if settled:
+            out[0, row] = seconds
+        learn_level(state, residual, scale, step, seconds, tau, settled)
+        state.taught = taught + seconds
+        state.last = time[row]
 
 
 @kernel
@@ -61,36 +105,13 @@ def score_ewma(
     flags: Bytes,
 ) -> None:
     """Surprise of |value - mean| / scale, then learn. Suspect and late readings are scored, not learned."""
-    for row in range(channel.shape[0]):
-        slot = slot_of(slots, base, channel[row], value[row], quality[row])
-        if slot < 0:
-            clear(out, flags, row)
-            continue
-        state = states[slot]
-        if state.last == NEVER:
-            clear(out, flags, row)
-            flags[row] = JUDGED | WARMING
-            if not quality[row] & SUSPECT:
-                state.mean = value[row]
-                state.last = time[row]
-            continue
-        centre = state.mean
-        residual = value[row] - centre
-        scale = max(state.scale, np.float64(state.floor))
-        distance = sided(residual, sign) / scale if scale > 0.0 else 0.0
-        place = bin_of(distance)
-        score, marks = judge(state, distance, place, warmup)
-        tell(out, flags, row, score, marks, centre, state.band * scale, sign, distance)
-        if quality[row] & SUSPECT or time[row] <= state.last:
-            continue
-        step = step_of(state, time[row])
-        seconds = step * NANO
-        settled = state.taught >= 0.25 * warmup
-        if settled:
-            learn_distance(state, place, seconds, memory)
-        learn_level(state, residual, scale, step, seconds, tau, settled)
-        state.taught += seconds
-        state.last = time[row]
+    for begin in range(0, channel.shape[0], STRETCH):
+        end = min(begin + STRETCH, channel.shape[0])
+        follow_ewma(states, slots, base, channel, time, value, quality, tau, warmup, out, flags, begin, end)
+        divide(sign, out, begin, end)
+        place(out, begin, end)
+        judge_rows(states, slots, base, channel, memory, 0.0, out, flags, begin, end)
+        draw(sign, out, begin, end)
 
 
 class EwmaBank(PackedBank[EwmaParameters]):

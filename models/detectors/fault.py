@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from models.alert import Reason
 from models.compile import kernel
 from models.detectors.bank import AdvanceScores, Columns, Judged, PackedBank, Trait, judgements, number
-from models.detectors.conversions import CONVERSIONS
 from models.detectors.held import whole_second
 from models.detectors.parameters import Parameters, parameter
 from models.detectors.plausibility import (
@@ -33,6 +32,7 @@ from models.detectors.plausibility import (
     fall_silent,
     silent_after,
 )
+from models.detectors.plausibility.conversions import CONVERSIONS
 from models.detectors.rows import HISTORIC, JUDGED, NEVER, SECOND, WARMING, clear
 from models.readings import Bytes, Floats, Quality
 
@@ -108,7 +108,7 @@ def unpacked(detail: float) -> tuple[int, float, float]:
 
 
 @kernel
-def _told(state: Any, time: int) -> float:
+def _told(state: Any) -> float:
     """Code and numbers of the fault a channel has now; 0 when it has none."""
     if state.fault == NO_FAULT:
         return packed(DRIFTING, state.start, state.way_s) if state.drift else 0.0
@@ -117,7 +117,7 @@ def _told(state: Any, time: int) -> float:
     if state.fault == UNIT:
         return packed(UNIT, state.told, float(state.unit))
     if state.fault == SILENT:
-        return packed(SILENT, (time - state.seen) * _NANO, state.period * _NANO)
+        return packed(SILENT, state.told, state.period * _NANO)
     return packed(state.fault, state.told, float(state.bad))
 
 
@@ -154,7 +154,7 @@ def score_fault(
         flags[row] = JUDGED if state.taught >= warmup else JUDGED | WARMING
         if state.fault != NO_FAULT or state.drift != 0:
             out[0, row] = 10.0
-            out[4, row] = _told(state, time[row])
+            out[4, row] = _told(state)
             if verdict in (FAULTY, HELD):
                 out[1, row] = before
         if not quality[row] & HISTORIC:
@@ -179,12 +179,12 @@ def advance_fault(
             due = whole_second(state.heard + after, state.advanced)
             if due <= time:
                 state.silent = 1
-                fall_silent(state, due)
+                fall_silent(state, due, (due - state.heard) * _NANO)
                 slot[found] = place
                 at[found] = due
                 out[:, found] = np.nan
                 out[0, found] = 10.0
-                out[4, found] = packed(SILENT, (due - state.heard) * _NANO, state.period * _NANO)
+                out[4, found] = _told(state)
                 found += 1
         state.advanced = time
     return found

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.alert import Reason
-from models.compile import kernel
+from models.compile import inner, kernel
 from models.detectors.bank import Judged, Trait, number
 from models.detectors.parameters import Parameters, parameter
 from models.detectors.rows import EXTRAPOLATED, JUDGED, SECOND, WARMING
@@ -78,7 +78,7 @@ class LearnedParameters(Parameters):
         return {"both": 0, "high": 1, "low": -1}[self.side]
 
 
-@kernel
+@inner
 def step_of(state: Any, time: int) -> int:
     """ns a reading stands for: since the last one, bounded by the usual pace; updates the pace."""
     step = min(time - state.last, _LONGEST)
@@ -96,7 +96,7 @@ def sided(residual: float, sign: int) -> float:
     return max(0.0, residual * sign)
 
 
-@kernel
+@inner
 def learn_level(
     state: Any, residual: float, scale: float, step: int, seconds: float, tau: float, clip: bool
 ) -> None:

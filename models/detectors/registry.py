@@ -17,14 +17,28 @@ from models.detectors.half_space_trees import HalfSpaceTreesBank, HalfSpaceTrees
 from models.detectors.limit import LimitBank, LimitParameters
 from models.detectors.parameters import Parameters, parse
 from models.detectors.rate import RateBank, RateParameters
+from models.detectors.room import RoomBank, RoomParameters
 from models.detectors.state_duration import StateDurationBank, StateDurationParameters
 from models.detectors.time_of_day import TimeOfDayBank, TimeOfDayParameters
 from models.errors import ParameterError
 
+# Kinds of channel that measure a quantity: neither states nor counts.
+MEASURED = frozenset(
+    (
+        *("temperature", "humidity", "co2", "co", "smoke", "gas", "pressure", "flow", "water_level"),
+        *("voltage", "current", "power", "vibration", "light", "sound", "battery", "link"),
+        *("pm1", "pm25", "pm10", "no2", "so2", "o3", "dust", "voc", "wind"),
+    )
+)
+
 
 @dataclass(frozen=True, slots=True)
 class DetectorEntry:
-    """One row of the catalogue. `kinds` empty means any kind of channel."""
+    """One row of the catalogue.
+
+    `kinds` empty means any kind of channel; where `only` holds it cannot work on a channel known to be of
+    another. It judges at least `fewest` channels together, and at most `most` (0: any number).
+    """
 
     name: str
     title: str
@@ -37,6 +51,9 @@ class DetectorEntry:
     bytes_per_channel: int
     warm_up: str
     source: str
+    fewest: int = 1
+    most: int = 0
+    only: bool = False
 
 
 DETECTORS: dict[str, DetectorEntry] = {
@@ -172,6 +189,21 @@ DETECTORS: dict[str, DetectorEntry] = {
             warm_up="a window of readings, then warmup_s, one day unless set",
             source="Tan, Ting and Liu 2011, Fast anomaly detection for streaming data",
         ),
+        DetectorEntry(
+            name="room",
+            title="Unlike the room's other readings",
+            title_zh="与同室其他读数不一致",
+            parameters=RoomParameters,
+            bank=RoomBank,
+            learned=True,
+            kinds=("temperature", "humidity", "co2", "smoke", "co", "gas", "pressure", "light", "voc"),
+            cost_ns=150,
+            bytes_per_channel=584,
+            warm_up="warmup_s, one day unless set",
+            source="Mahalanobis 1936; MacGregor and Kourti 1995, multivariate process control",
+            fewest=2,
+            most=8,
+        ),
     )
 }
 
@@ -185,17 +217,41 @@ def entry_of(name: str) -> DetectorEntry:
     raise ParameterError(f"unknown detector {name!r} ({hint})")
 
 
+def check_channels(entry: DetectorEntry, traits: Sequence[Trait]) -> None:
+    """ParameterError when the detector lacks a channel it needs, or is given one on which it cannot work.
+
+    A kind that nobody wrote down may be anything, so only a measured quantity is refused.
+    """
+    here = ", ".join(trait.name or trait.kind or "a channel" for trait in traits) or "none"
+    if len(traits) < entry.fewest:
+        needed = f"needs at least {entry.fewest} channels of one device or room"
+        raise ParameterError(f"{entry.name}: {needed}, {len(traits)} given: {here}")
+    if entry.most and len(traits) > entry.most:
+        raise ParameterError(
+            f"{entry.name}: judges at most {entry.most} channels together, {len(traits)} given: {here}"
+        )
+    for trait in traits:
+        if entry.only and trait.kind in MEASURED and trait.kind not in entry.kinds:
+            suits = ", ".join(entry.kinds)
+            raise ParameterError(
+                f"{entry.name}: channel {trait.name or here} is of kind {trait.kind}; it works on {suits}"
+            )
+
+
 def make_bank(
     name: str,
     parameters: Mapping[str, Any],
     channels: Sequence[int],
     traits: Sequence[Trait] | None = None,
 ) -> Bank:
-    """A fresh bank of the named detector; ParameterError when a parameter is unknown or out of range.
+    """A fresh bank of the named detector.
+
+    ParameterError when a parameter is unknown or out of range, or when it cannot work on these channels.
 
     >>> make_bank("limit", {"high": 60}, [1, 2]).channels
     (1, 2)
     """
     entry = entry_of(name)
+    check_channels(entry, traits if traits is not None else [Trait(name=str(one)) for one in channels])
     bank: Bank = entry.bank(parse(entry.parameters, name, parameters), channels, traits)
     return bank

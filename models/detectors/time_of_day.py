@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.alert import Reason
-from models.compile import kernel
+from models.compile import inner, kernel
 from models.detectors.bank import Columns, Judged, PackedBank, Trait
 from models.detectors.learned import (
     CLIP,
@@ -17,16 +17,14 @@ from models.detectors.learned import (
     NANO,
     LearnedParameters,
     begin_learned,
-    judge,
     learn_level,
-    sided,
     step_of,
-    tell,
     unexpected,
 )
 from models.detectors.parameters import parameter, utc_offset
-from models.detectors.rows import CLOCK_UNTRUSTED, JUDGED, NEVER, SECOND, SUSPECT, WARMING, clear, slot_of
-from models.detectors.surprise import SKETCH, bin_of, learn_distance
+from models.detectors.passes import STRETCH, divide, draw, judge_rows, leave_out, place, trace
+from models.detectors.rows import CLOCK_UNTRUSTED, JUDGED, NEVER, SECOND, SUSPECT, WARMING, slot_of
+from models.detectors.surprise import SKETCH
 from models.readings import Bytes, Floats
 
 BUCKETS = 48
@@ -139,6 +137,75 @@ def enter(state: Any, visit: int) -> None:
     state.before, state.here, state.after, state.calm = around(state, visit % BUCKETS)
 
 
+@inner
+def follow_time_of_day(
+    states: NDArray[Any],
+    slots: NDArray[np.int32],
+    base: int,
+    channel: NDArray[np.int32],
+    time: NDArray[np.int64],
+    value: Floats,
+    quality: Bytes,
+    offset: int,
+    days: float,
+    tau: float,
+    warmup: float,
+    out: Floats,
+    flags: Bytes,
+    begin: int,
+    end: int,
+) -> None:
+    """First pass: residuals from season + level, and both moved by the rows."""
+    length = _VISIT_S * SECOND
+    for row in range(np.uint64(begin), np.uint64(end)):
+        slot = slot_of(slots, base, channel[row], value[row], quality[row])
+        if slot < 0:
+            leave_out(out, flags, row, 0)
+            continue
+        state = states[slot]
+        local = time[row] + offset
+        if quality[row] & CLOCK_UNTRUSTED or state.last == NEVER:
+            leave_out(out, flags, row, JUDGED | WARMING)
+            if not quality[row] & (SUSPECT | CLOCK_UNTRUSTED):
+                state.anchor = value[row]
+                state.last = time[row]
+                enter(state, local // length)
+            continue
+        learns = not quality[row] & SUSPECT and time[row] > state.last
+        since = local - state.visit * length
+        before, here, after, calm = state.before, state.here, state.after, state.calm
+        if since < 0 or since >= length:
+            visit = local // length
+            since = local - visit * length
+            if learns:
+                fold(state, days)
+                enter(state, visit)
+            before, here, after, calm = around(state, visit % BUCKETS)
+        phase = since * _PER_VISIT
+        season = here + abs(phase - 0.5) * ((after if phase >= 0.5 else before) - here)
+        known = not np.isnan(season)
+        level, taught = state.mean, state.taught
+        residual = value[row] - state.anchor - season - level
+        scale = max(calm if calm > 0.0 else state.scale, _CALMEST * state.scale, np.float64(state.floor))
+        trace(out, flags, row, state.anchor + season + level, scale, residual, known and taught >= warmup)
+        if not learns:
+            continue
+        step = step_of(state, time[row])
+        seconds = step * NANO
+        if known:
+            settled = taught >= 0.5 * warmup
+            state.visit_distance += seconds * abs(residual)
+            if settled:
+                out[0, row] = seconds
+            learn_level(state, residual, scale, step, seconds, max(tau, 60.0), settled)
+            if tau <= 0.0:
+                state.mean = level
+        state.visit_weight += seconds
+        state.visit_sum += seconds * (value[row] - state.anchor - state.mean)
+        state.taught = taught + seconds
+        state.last = time[row]
+
+
 @kernel
 def score_time_of_day(
     states: NDArray[Any],
@@ -158,60 +225,14 @@ def score_time_of_day(
     flags: Bytes,
 ) -> None:
     """Surprise of the distance from season + level. Without a trusted clock there is no hour: no score."""
-    length = _VISIT_S * SECOND
-    for row in range(channel.shape[0]):
-        slot = slot_of(slots, base, channel[row], value[row], quality[row])
-        if slot < 0:
-            clear(out, flags, row)
-            continue
-        state = states[slot]
-        local = time[row] + offset
-        if quality[row] & CLOCK_UNTRUSTED or state.last == NEVER:
-            clear(out, flags, row)
-            flags[row] = JUDGED | WARMING
-            if not quality[row] & (SUSPECT | CLOCK_UNTRUSTED):
-                state.anchor = value[row]
-                state.last = time[row]
-                enter(state, local // length)
-            continue
-        learns = not quality[row] & SUSPECT and time[row] > state.last
-        since = local - state.visit * length
-        before, here, after, calm = state.before, state.here, state.after, state.calm
-        if since < 0 or since >= length:
-            visit = local // length
-            since = local - visit * length
-            if learns:
-                fold(state, days)
-                enter(state, visit)
-            before, here, after, calm = around(state, visit % BUCKETS)
-        phase = since * _PER_VISIT
-        season = here + abs(phase - 0.5) * ((after if phase >= 0.5 else before) - here)
-        known = not np.isnan(season)
-        level = state.mean
-        centre = state.anchor + season + level
-        residual = value[row] - state.anchor - season - level if known else 0.0
-        usual = calm if calm > 0.0 else state.scale
-        scale = max(usual, _CALMEST * state.scale, np.float64(state.floor))
-        distance = sided(residual, sign) / scale if scale > 0.0 else 0.0
-        place = bin_of(distance)
-        score, marks = judge(state, distance, place, warmup) if known else (0.0, JUDGED | WARMING)
-        tell(out, flags, row, score, marks, centre, state.band * scale, sign, distance if known else np.nan)
-        if not learns:
-            continue
-        step = step_of(state, time[row])
-        seconds = step * NANO
-        if known:
-            settled = state.taught >= 0.5 * warmup
-            state.visit_distance += seconds * abs(residual)
-            if settled:
-                learn_distance(state, place, seconds, memory)
-            learn_level(state, residual, scale, step, seconds, max(tau, 60.0), settled)
-            if tau <= 0.0:
-                state.mean = level
-        state.visit_weight += seconds
-        state.visit_sum += seconds * (value[row] - state.anchor - state.mean)
-        state.taught += seconds
-        state.last = time[row]
+    rows = (channel, time, value, quality)
+    for begin in range(0, channel.shape[0], STRETCH):
+        end = min(begin + STRETCH, channel.shape[0])
+        follow_time_of_day(states, slots, base, *rows, offset, days, tau, warmup, out, flags, begin, end)
+        divide(sign, out, begin, end)
+        place(out, begin, end)
+        judge_rows(states, slots, base, channel, memory, 0.0, out, flags, begin, end)
+        draw(sign, out, begin, end)
 
 
 class TimeOfDayBank(PackedBank[TimeOfDayParameters]):

@@ -30,15 +30,15 @@ _NEEDED: dict[str, dict[str, Any]] = {
 
 def warm() -> Iterator[tuple[str, float]]:
     """Run each detector in a monitor over a few seconds, then the codecs; yields name and seconds."""
-    channels = {0: ChannelEntry(number=0, name="c")}
     block = ReadingBlock.of([0, 0], [_SECOND, 3 * _SECOND], [2.0, 2.0])
-    for name in DETECTORS:
+    for name, entry in DETECTORS.items():
         begin = time.perf_counter()
+        channels = {number: ChannelEntry(number=number, name=f"c{number}") for number in range(entry.fewest)}
         config = MonitorConfig(
             name="warm",
             detector=name,
             parameters=_NEEDED.get(name, {}),
-            channels=("c",),
+            channels=tuple(channel.name for channel in channels.values()),
             hazard="warm",
             trigger=TriggerConfig(on=5, on_delay_s=1, off_delay_s=1),
         )

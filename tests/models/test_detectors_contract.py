@@ -8,10 +8,12 @@ import math
 import detector_twins as twins
 import numpy as np
 import pytest
+import twins_room
 import twins_shapes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.detectors.bank import Trait
 from models.detectors.parameters import parse
 from models.detectors.registry import DETECTORS, entry_of, make_bank
 from models.detectors.rows import JUDGED
@@ -46,13 +48,23 @@ CASES = {
         {"trees": 4, "height": 9, "window": 60, "every": 2, "shingle": 3, "warmup_s": 100.0},
         lambda: twins_shapes.HalfSpaceTreesTwin(4, 9, 60, 2, 3, 100.0),
     ),
+    "room": (
+        {"tau_s": 300.0, "warmup_s": 100.0},
+        lambda: twins_room.RoomTwin((3, 5), tau_s=300.0, warmup_s=100.0),
+    ),
 }
 # Bytes a channel may take where it is not 128 for a rule and 512 for a learned detector: those with a season,
 # and those that keep readings themselves, within what the default fusion may take.
-LARGEST = {"time_of_day": 1200, "half_space_trees": 64 * 1024}
+# A channel that is judged together with others keeps how it goes with each of them.
+LARGEST = {"time_of_day": 1200, "half_space_trees": 64 * 1024, "room": 640}
 STEPS = {"time_of_day": 450.0}  # seconds between readings, where one second is too short to learn anything
 
 every_detector = pytest.mark.parametrize("name", list(DETECTORS))
+
+
+def few(name):
+    """The fewest channels the detector works on."""
+    return (3, 5)[: entry_of(name).fewest]
 
 
 def bank(name, channels=(3, 5)):
@@ -92,7 +104,7 @@ def test_every_detector_has_a_case_and_a_complete_entry():
         assert entry.name == name
         assert entry.title and entry.title_zh and entry.source and entry.warm_up
         assert entry.cost_ns > 0
-        usual = make_bank(name, {}, (3,)) if entry.learned else bank(name)
+        usual = make_bank(name, {}, few(name)) if entry.learned else bank(name)
         assert entry.bytes_per_channel == usual.bytes_per_channel
         assert entry.bytes_per_channel <= LARGEST.get(name, 512 if entry.learned else 128)
         for field in entry.parameters.model_json_schema()["properties"].values():
@@ -101,8 +113,8 @@ def test_every_detector_has_a_case_and_a_complete_entry():
 
 @every_detector
 def test_detector_equals_its_slow_twin(name):
-    block = walk(name, channels=(3,))
-    one, twin = bank(name, (3,)), CASES[name][1]()
+    block = walk(name, channels=few(name))
+    one, twin = bank(name, few(name)), CASES[name][1]()
     expected = []
     for row in range(len(block)):
         if one.needs_time:
@@ -110,7 +122,9 @@ def test_detector_equals_its_slow_twin(name):
             before = int(block.time[row - 1]) // SECOND if row else int(block.time[0]) // SECOND - 1
             for second in range(before + 1, int(block.time[row]) // SECOND + 1):
                 twin.advance(second * SECOND)
-        expected.append(twin.score(int(block.time[row]), float(block.value[row])))
+        # Twins of one channel are not told which it is.
+        which = [int(block.channel[row])] if len(few(name)) > 1 else []
+        expected.append(twin.score(int(block.time[row]), float(block.value[row]), *which))
     got, _ = run(one, block)
     assert got[0].tolist() == expected
     if name not in ("absence",):
@@ -162,12 +176,36 @@ def test_snapshot_continues_exactly(name):
 
 
 @every_detector
-def test_snapshot_of_one_channel_fits_a_bank_of_that_channel(name):
+def test_snapshot_of_a_channel_and_its_companions_goes_on_without_the_others(name):
+    """What evidence holds: the state and the readings of these alone give the same scores again."""
     block = walk(name)
-    both, alone = bank(name), bank(name, (5,))
-    run(both, block)
-    alone.restore(both.snapshot([1]))
-    assert alone.state[0].tobytes() == both.state[1].tobytes()
+    both = bank(name)
+    run(both, block.rows(0, 500))
+    together = both.companions(1)
+    assert 1 in together and all(both.companions(slot) == together for slot in together)
+    alone = bank(name, tuple(both.channels[slot] for slot in together))
+    alone.restore(both.snapshot(together))
+    assert [alone.state[place].tobytes() for place in range(len(together))] == [
+        both.state[slot].tobytes() for slot in together
+    ]
+    rest = block.rows(500, 900)
+    own = np.isin(rest.channel, alone.channels)
+    expected, _ = run(both, rest)
+    got, _ = run(alone, ReadingBlock.of(rest.channel[own], rest.time[own], rest.value[own]))
+    assert np.array_equal(got, expected[:, own], equal_nan=True)
+
+
+@every_detector
+def test_snapshot_goes_to_other_places(name):
+    """Monitors match channels by name, so that one can be added or moved."""
+    block = walk(name)
+    here, there = bank(name, (3, 5)), bank(name, (7, 5, 3))
+    run(here, block.rows(0, 500))
+    there.restore(here.snapshot([0, 1]), [2, 1])
+    expected, _ = run(here, block.rows(500, 900))
+    got, _ = run(there, block.rows(500, 900))
+    # The detail is the bank's own and may name channels by their places.
+    assert np.allclose(got[:4], expected[:4], rtol=1e-9, atol=1e-9, equal_nan=True)
 
 
 @every_detector
@@ -255,17 +293,42 @@ def test_unknown_and_impossible_parameters_are_refused_by_name(name):
 
 
 @every_detector
-def test_one_channel_with_rivers_face_scores_as_the_bank(name):
-    block = walk(name, 300, channels=(3,))
+def test_detector_with_rivers_face_scores_as_the_bank(name):
+    """Channels that are judged together are read together: one `x` holds a value of each."""
+    wide = len(few(name))
+    alone = walk(name, 300, channels=(0,))
+    value = np.repeat(alone.value, wide) * np.tile(np.arange(1, wide + 1), 300)
+    block = ReadingBlock.of(np.tile(np.arange(wide), 300), np.repeat(alone.time, wide), value)
     single = SingleChannel(name, **CASES[name][0])
-    expected, _ = run(bank(name, (3,)), block)
+    expected, _ = run(bank(name, range(wide)), block)
     got = []
-    for row in range(len(block)):
-        x = {"value": float(block.value[row]), "time": int(block.time[row]) / SECOND}
+    for row in range(0, len(block), wide):
+        values = {f"v{place}": float(block.value[row + place]) for place in range(wide)}
+        x = {**values, "time": int(block.time[row]) / SECOND}
         got.append(single.score_one(x))
         assert single.score_one(x) == got[-1], "scoring twice must give the same"
         single.learn_one(x)
-    assert np.allclose(got, expected[0], atol=1e-3)
+    assert np.allclose(got, expected[0].reshape(-1, wide).max(axis=1), atol=1e-3)
+
+
+@every_detector
+def test_detector_refuses_channels_it_cannot_work_on_by_name(name):
+    entry = entry_of(name)
+    if entry.fewest > 1:
+        with pytest.raises(ParameterError, match=rf"{name}: needs at least {entry.fewest} .*: kitchen/t"):
+            make_bank(name, CASES[name][0], (3,), [Trait(name="kitchen/t")])
+    if entry.most:
+        with pytest.raises(ParameterError, match=f"{name}: judges at most {entry.most} channels"):
+            bank(name, range(entry.most + 1))
+    given = [Trait(kind="temperature", name=f"kitchen/{k}") for k in range(len(few(name)))]
+    if entry.only:
+        with pytest.raises(ParameterError, match=rf"{name}: channel kitchen/0 is of kind temperature"):
+            make_bank(name, CASES[name][0], few(name), given)
+    else:
+        make_bank(name, CASES[name][0], few(name), given)
+    for kind in entry.kinds:
+        make_bank(name, CASES[name][0], few(name), [Trait(kind=kind)] * len(few(name)))
+    make_bank(name, CASES[name][0], few(name), [Trait(kind="kind nobody knows")] * len(few(name)))
 
 
 def test_near_names_are_suggested():

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from models.compile import kernel
-from models.detectors.natures import FLOW, PRESSURE, TEMPERATURE
+from models.detectors.plausibility.natures import FLOW, PRESSURE, TEMPERATURE
 
 
 class Conversion(NamedTuple):

@@ -26,7 +26,7 @@ DRIFT: list[Any] = [
 ]
 _LEARNING = 7  # differences that teach before any is judged
 _CLIP = 3.0  # one step is no drift, however high
-_ALLOWED = 0.75
+_ALLOWED = 0.5
 _BEGINS, _ENDS = 8.0, 4.0
 _GAIN = 1.0 / 16.0
 _MOST = 60_000
