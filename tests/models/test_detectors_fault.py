@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from models.detectors.bank import Judged, Trait
-from models.detectors.conversions import CONVERSIONS, conversion_of, converted_back
 from models.detectors.fault import FaultBank, FaultParameters, packed, unpacked
-from models.detectors.natures import TEMPERATURE, nature_of
 from models.detectors.plausibility import (
     DOUBTED,
     FAULTY,
@@ -20,6 +18,8 @@ from models.detectors.plausibility import (
     begin_plausibility,
     examine,
 )
+from models.detectors.plausibility.conversions import CONVERSIONS, conversion_of, converted_back
+from models.detectors.plausibility.natures import TEMPERATURE, nature_of
 from models.detectors.rows import NEVER, SECOND
 from models.readings import Quality, ReadingBlock
 
