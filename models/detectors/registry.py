@@ -10,6 +10,7 @@ from typing import Any
 from models.detectors.absence import AbsenceBank, AbsenceParameters
 from models.detectors.bank import Bank, PackedBank, Trait
 from models.detectors.cusum import CusumBank, CusumParameters
+from models.detectors.discord import DiscordBank, DiscordParameters
 from models.detectors.dwell import DwellBank, DwellParameters
 from models.detectors.ewma import EwmaBank, EwmaParameters
 from models.detectors.flat_line import FlatLineBank, FlatLineParameters
@@ -188,6 +189,19 @@ DETECTORS: dict[str, DetectorEntry] = {
             bytes_per_channel=31520,
             warm_up="a window of readings, then warmup_s, one day unless set",
             source="Tan, Ting and Liu 2011, Fast anomaly detection for streaming data",
+        ),
+        DetectorEntry(
+            name="discord",
+            title="A course not seen before",
+            title_zh="未曾出现的走势",
+            parameters=DiscordParameters,
+            bank=DiscordBank,
+            learned=True,
+            kinds=(),
+            cost_ns=1300,
+            bytes_per_channel=54216,
+            warm_up="four lengths of readings, then warmup_s, one day unless set",
+            source="Yeh et al. 2016, Matrix profile; Lu et al. 2022, DAMP",
         ),
         DetectorEntry(
             name="room",

@@ -48,6 +48,10 @@ CASES = {
         {"trees": 4, "height": 9, "window": 60, "every": 2, "shingle": 3, "warmup_s": 100.0},
         lambda: twins_shapes.HalfSpaceTreesTwin(4, 9, 60, 2, 3, 100.0),
     ),
+    "discord": (
+        {"length": 8, "buffer": 160, "flat": 0.1, "warmup_s": 100.0},
+        lambda: twins_shapes.DiscordTwin(8, 160, 0.1, 100.0),
+    ),
     "room": (
         {"tau_s": 300.0, "warmup_s": 100.0},
         lambda: twins_room.RoomTwin((3, 5), tau_s=300.0, warmup_s=100.0),
@@ -56,7 +60,7 @@ CASES = {
 # Bytes a channel may take where it is not 128 for a rule and 512 for a learned detector: those with a season,
 # and those that keep readings themselves, within what the default fusion may take.
 # A channel that is judged together with others keeps how it goes with each of them.
-LARGEST = {"time_of_day": 1200, "half_space_trees": 64 * 1024, "room": 640}
+LARGEST = {"time_of_day": 1200, "half_space_trees": 64 * 1024, "discord": 64 * 1024, "room": 640}
 STEPS = {"time_of_day": 450.0}  # seconds between readings, where one second is too short to learn anything
 
 every_detector = pytest.mark.parametrize("name", list(DETECTORS))

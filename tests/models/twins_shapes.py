@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from detector_twins import LevelTwin
+from detector_twins import LevelTwin, f4
 
 WORD = (1 << 64) - 1
 
@@ -133,4 +133,66 @@ class HalfSpaceTreesTwin(StrangenessTwin):
         self.last = time
         if len(self.points) == self.window:
             self.turn()
+        return score
+
+
+class DiscordTwin(StrangenessTwin):
+    """Keeps all readings and compares the present window with every earlier one, products summed anew."""
+
+    def __init__(self, length, buffer, flat, warmup_s, resolution=0.0):
+        super().__init__(0.01, warmup_s, 14 * 86400.0)
+        self.length, self.buffer, self.least = length, buffer, flat * 512.0
+        self.smallest = max(4.0 * f4(resolution), 1e-30)
+        self.raw, self.joined, self.since = [], [], 0  # since: readings since steps were last measured
+        self.centre, self.unit, self.beyond = 0.0, 0.0, 0
+
+    def step_of(self, raw):
+        return int(max(-2047, min(2047, round((raw - self.centre) / self.unit))))
+
+    def measure(self):
+        known = self.raw[-self.buffer :]
+        sample = sorted(known[:: max(1, len(known) // 256)])
+        low, high = sample[len(sample) // 16], sample[-1 - len(sample) // 16]
+        self.centre = 0.5 * low + 0.5 * high
+        self.unit = max(0.5 * high - 0.5 * low, self.smallest) / 512.0
+        self.since = self.beyond = 0
+
+    def height(self, steps):
+        spread = (self.length * sum(x * x for x in steps) - sum(steps) ** 2) / self.length
+        return 1.0 / math.sqrt(spread) if spread > self.length * self.least * self.least else 0.0
+
+    def difference(self, raw):
+        """To the most similar window that ended before the present one began, within the buffer."""
+        m, steps = self.length, [self.step_of(x) for x in [*self.raw, raw][-self.buffer :]]
+        joined = self.joined[-(self.buffer - 1) :]
+        now = steps[-m:]
+        height, best, flat = self.height(now), 0.0, False
+        for end in range(m, len(steps) - m + 1):
+            if joined[end - 1] < m:
+                continue
+            then = steps[end - m : end]
+            other = f4(self.height(then))
+            flat = flat or other == 0.0
+            dot = sum(a * b for a, b in zip(now, then, strict=True))
+            best = max(best, f4((dot - sum(now) / m * sum(then)) * other))
+        if height == 0.0:
+            return 0.0 if flat else 1.0
+        return math.sqrt(max(0.0, 1.0 - best * height))
+
+    def score(self, time, value):
+        joined = 1 if not self.joined or self.is_cut(time) else min(self.joined[-1] + 1, self.length)
+        if self.last is None:
+            self.anchor = value
+        step = self.step(time) if self.last is not None else None
+        raw, score = f4(value - self.anchor), 0.0
+        if self.unit > 0 and joined == self.length:
+            score = self.judge(self.difference(raw), step)
+        self.raw.append(raw)
+        self.joined.append(joined)
+        self.since += 1
+        self.last = time
+        self.beyond += self.unit > 0 and abs(self.step_of(raw)) == 2047
+        far = self.beyond > (self.buffer + self.length) // 12
+        if far or self.since == self.buffer // 4 or (len(self.raw) == 4 * self.length and self.unit == 0):
+            self.measure()
         return score
