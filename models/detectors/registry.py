@@ -13,9 +13,12 @@ from models.detectors.cusum import CusumBank, CusumParameters
 from models.detectors.discord import DiscordBank, DiscordParameters
 from models.detectors.dwell import DwellBank, DwellParameters
 from models.detectors.ewma import EwmaBank, EwmaParameters
+from models.detectors.fault import FaultBank, FaultParameters
 from models.detectors.flat_line import FlatLineBank, FlatLineParameters
+from models.detectors.fusion.bank import DefaultBank, DefaultParameters
 from models.detectors.half_space_trees import HalfSpaceTreesBank, HalfSpaceTreesParameters
 from models.detectors.limit import LimitBank, LimitParameters
+from models.detectors.nearest import NearestBank, NearestParameters
 from models.detectors.parameters import Parameters, parse
 from models.detectors.rate import RateBank, RateParameters
 from models.detectors.room import RoomBank, RoomParameters
@@ -38,7 +41,9 @@ class DetectorEntry:
     """One row of the catalogue.
 
     `kinds` empty means any kind of channel; where `only` holds it cannot work on a channel known to be of
-    another. It judges at least `fewest` channels together, and at most `most` (0: any number).
+    another. It judges at least `fewest` channels together, and at most `most` (0: any number). Readings that
+    are invalid or out of range teach no detector anything about the quantity; only one that
+    `judges_unbelieved` speaks of them, as evidence about the equipment.
     """
 
     name: str
@@ -55,11 +60,25 @@ class DetectorEntry:
     fewest: int = 1
     most: int = 0
     only: bool = False
+    judges_unbelieved: bool = False
 
 
 DETECTORS: dict[str, DetectorEntry] = {
     entry.name: entry
     for entry in (
+        DetectorEntry(
+            name="default",
+            title="Unlike all it has shown",
+            title_zh="与以往表现都不同",
+            parameters=DefaultParameters,
+            bank=DefaultBank,
+            learned=True,
+            kinds=(),
+            cost_ns=2300,
+            bytes_per_channel=19188,
+            warm_up="one hour; the day's pattern from the second day",
+            source="Laxhammar and Falkman 2014 (shapes); Winters 1960 (day); Robbins 1956 (blend)",
+        ),
         DetectorEntry(
             name="limit",
             title="Limit",
@@ -139,6 +158,20 @@ DETECTORS: dict[str, DetectorEntry] = {
             source="IEC 62682, state alarms",
         ),
         DetectorEntry(
+            name="fault",
+            title="Fault of the equipment",
+            title_zh="设备故障",
+            parameters=FaultParameters,
+            bank=FaultBank,
+            learned=True,
+            kinds=(),
+            cost_ns=40,
+            bytes_per_channel=252,
+            warm_up="none for silence, missing numbers and range; warmup_s, one day unless set, for the rest",
+            source="IOOS QARTOD 2020; Sharma, Golubchik and Govindan 2010, Sensor faults",
+            judges_unbelieved=True,
+        ),
+        DetectorEntry(
             name="ewma",
             title="Away from its recent level",
             title_zh="偏离近期水平",
@@ -204,6 +237,19 @@ DETECTORS: dict[str, DetectorEntry] = {
             source="Yeh et al. 2016, Matrix profile; Lu et al. 2022, DAMP",
         ),
         DetectorEntry(
+            name="nearest",
+            title="Unlike the moments remembered",
+            title_zh="与记住的时刻均不相似",
+            parameters=NearestParameters,
+            bank=NearestBank,
+            learned=True,
+            kinds=(),
+            cost_ns=750,
+            bytes_per_channel=25200,
+            warm_up="about 350 readings, then warmup_s, one day unless set",
+            source="Burnaev and Ishimtsev 2016, conformalised nearest neighbours; Laxhammar and Falkman 2014",
+        ),
+        DetectorEntry(
             name="room",
             title="Unlike the room's other readings",
             title_zh="与同室其他读数不一致",
@@ -211,7 +257,7 @@ DETECTORS: dict[str, DetectorEntry] = {
             bank=RoomBank,
             learned=True,
             kinds=("temperature", "humidity", "co2", "smoke", "co", "gas", "pressure", "light", "voc"),
-            cost_ns=150,
+            cost_ns=520,
             bytes_per_channel=584,
             warm_up="warmup_s, one day unless set",
             source="Mahalanobis 1936; MacGregor and Kourti 1995, multivariate process control",

@@ -8,6 +8,8 @@ import math
 import detector_twins as twins
 import numpy as np
 import pytest
+import twins_default
+import twins_fault
 import twins_room
 import twins_shapes
 from hypothesis import given, settings
@@ -26,6 +28,7 @@ START = 1_790_000_000 * SECOND
 
 # For each detector: parameters short enough for tests, and its twin.
 CASES = {
+    "default": ({"warmup_s": 9000.0}, lambda: twins_default.DefaultTwin(9000.0)),
     "limit": ({"low": -1.5, "high": 2.0}, lambda: twins.LimitTwin(-1.5, 2.0)),
     "dwell": ({"high": 1.0, "for_s": 2.5}, lambda: twins.HeldTwin(lambda value: value > 1.0, 2.5)),
     "rate": ({"rise_per_s": 0.4, "window_s": 7.0}, lambda: twins.RateTwin(0.4, math.inf, 7.0)),
@@ -34,6 +37,10 @@ CASES = {
     "state_duration": (
         {"state": 1.0, "tolerance": 0.9, "longest_s": 3.0},
         lambda: twins.HeldTwin(lambda value: 0.1 <= value <= 1.9, 3.0),
+    ),
+    "fault": (
+        {"warmup_s": 100.0, "memory_s": 5000.0, "silence_s": 6.0, "drift_window_s": 20.0},
+        lambda: twins_fault.FaultTwin(silence_s=6.0, warmup_s=100.0, memory_s=5000.0, window_s=20.0),
     ),
     "ewma": ({"tau_s": 30.0, "warmup_s": 100.0}, lambda: twins.EwmaTwin(30.0, 100.0)),
     "cusum": (
@@ -52,6 +59,11 @@ CASES = {
         {"length": 8, "buffer": 160, "flat": 0.1, "warmup_s": 100.0},
         lambda: twins_shapes.DiscordTwin(8, 160, 0.1, 100.0),
     ),
+    "nearest": (
+        {"length": 4, "spread": 2, "store": 40, "neighbours": 2, "delay": 12}
+        | {"warmup_s": 100.0, "memory_s": 3000.0},
+        lambda: twins_shapes.NearestTwin(4, 2, 40, 2, 12, 100.0, 3000.0),
+    ),
     "room": (
         {"tau_s": 300.0, "warmup_s": 100.0},
         lambda: twins_room.RoomTwin((3, 5), tau_s=300.0, warmup_s=100.0),
@@ -60,8 +72,18 @@ CASES = {
 # Bytes a channel may take where it is not 128 for a rule and 512 for a learned detector: those with a season,
 # and those that keep readings themselves, within what the default fusion may take.
 # A channel that is judged together with others keeps how it goes with each of them.
-LARGEST = {"time_of_day": 1200, "half_space_trees": 64 * 1024, "discord": 64 * 1024, "room": 640}
-STEPS = {"time_of_day": 450.0}  # seconds between readings, where one second is too short to learn anything
+LARGEST = {
+    "default": 64 * 1024,
+    "time_of_day": 1200,
+    "half_space_trees": 64 * 1024,
+    "discord": 64 * 1024,
+    "nearest": 64 * 1024,
+    "room": 640,
+}
+STEPS = {
+    "default": 450.0,
+    "time_of_day": 450.0,
+}  # seconds between readings, where one second is too short to learn anything
 
 every_detector = pytest.mark.parametrize("name", list(DETECTORS))
 
@@ -245,9 +267,16 @@ def test_unbelieved_rows_score_nothing_and_teach_nothing(name, flag):
         [int(flag), 0, 0, 0, 0],
     )
     scores = dirty.score(bad)
-    assert scores.score.tolist() == [0.0] * 5
-    assert not (scores.flags & JUDGED).any()
-    assert np.isnan(scores.expected).all() and np.isnan(scores.lower).all() and np.isnan(scores.upper).all()
+    heard = 3 if entry_of(name).judges_unbelieved else 0  # rows that may be evidence about the equipment
+    assert scores.score[heard:].tolist() == [0.0] * (5 - heard)
+    assert not (scores.flags[heard:] & JUDGED).any()
+    assert np.isnan(scores.expected[heard:]).all()
+    assert np.isnan(scores.lower).all() and np.isnan(scores.upper).all()
+    if heard:
+        taught = [field for field in dirty.dtype.names if field not in dirty.evidence]
+        assert dirty.state[taught].tobytes() == clean.state[taught].tobytes()
+        assert bool(scores.flags[0] & JUDGED) == (flag in (Quality.INVALID, Quality.OUT_OF_RANGE))
+        return
     assert dirty.state.tobytes() == clean.state.tobytes()
 
 

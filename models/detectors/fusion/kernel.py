@@ -1,0 +1,135 @@
+"""The default's compiled pass over a block."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.compile import kernel
+from models.detectors.fusion.blend import learn_evidence, surprise_of_evidence
+from models.detectors.fusion.day import VISIT_NS, learn_day, usual_now
+from models.detectors.fusion.extreme import excess_of, learn_extreme
+from models.detectors.fusion.frames import Singles, enter_frame, recent_mean, shift_of
+from models.detectors.fusion.parts import (
+    CLIP,
+    MEMORY_READINGS,
+    MEMORY_S,
+    SETTLED,
+    counted,
+    learn_part,
+    packed_shares,
+    rate_parts,
+)
+from models.detectors.fusion.record import DAY, EMBED, PARTS, SHAPE, SHAPES, SHIFT
+from models.detectors.fusion.shapes import keep_shape, nearest, shape_at
+from models.detectors.learned import NANO, step_of
+from models.detectors.rows import (
+    CLOCK_UNTRUSTED,
+    EXTRAPOLATED,
+    JUDGED,
+    NEVER,
+    SUSPECT,
+    WARMING,
+    clear,
+    slot_of,
+)
+from models.readings import Bytes, Floats
+
+_FARTHEST = 1e18  # single precision squares it
+
+
+@kernel
+def begin(state: Any, time: int, value: float, visit: int, frame: int) -> None:
+    """The channel's first reading."""
+    state.anchor = value
+    state.last = time
+    state.frame = frame
+    state.visit = visit
+
+
+@kernel
+def draw_band(out: Floats, row: int, centre: float, reach: float, side: int) -> None:
+    """Expected value, and the band about it on the sides that count; no band where `reach` is 0."""
+    out[1, row] = centre
+    out[2, row] = centre - reach if reach > 0.0 and side <= 0 else np.nan
+    out[3, row] = centre + reach if reach > 0.0 and side >= 0 else np.nan
+
+
+@kernel
+def score_default(
+    states: NDArray[Any],
+    frames: Singles,
+    season: Singles,
+    visits: Singles,
+    shapes: Singles,
+    sketches: NDArray[Any],
+    blends: NDArray[Any],
+    slots: NDArray[np.int32],
+    base: int,
+    channel: NDArray[np.int32],
+    time: NDArray[np.int64],
+    value: Floats,
+    quality: Bytes,
+    frame_ns: int,
+    warmup: float,
+    out: Floats,
+    flags: Bytes,
+) -> None:
+    """Score, then learn. Suspect and late readings are scored, not learned."""
+    shape, scratch = np.empty(EMBED, np.float32), np.empty(EMBED, np.float32)
+    apart, part = np.empty(SHAPES, np.float32), np.empty(PARTS)
+    for row in range(channel.shape[0]):
+        slot = slot_of(slots, base, channel[row], value[row], quality[row])
+        if slot < 0:
+            clear(out, flags, row)
+            continue
+        state, sketch, blend = states[slot], sketches[slot], blends[slot]
+        visit, frame = time[row] // VISIT_NS, time[row] // frame_ns
+        if state.last == NEVER:
+            clear(out, flags, row)
+            flags[row] = JUDGED | WARMING
+            if not quality[row] & SUSPECT:
+                begin(state, time[row], value[row], visit, frame)
+            continue
+        side = state.side
+        x = max(-_FARTHEST, min(_FARTHEST, value[row] - state.anchor))
+        trusted = not quality[row] & CLOCK_UNTRUSTED
+        usual = usual_now(season[slot], visits[slot], visit) if trusted else np.nan
+        day = counted(x - usual - state.level, side)
+        shift = counted(shift_of(state, x), side)
+        whole = shape_at(state, frames[slot], x, shape)
+        strange = nearest(shapes[slot], state.stored, shape, apart) if whole else np.nan
+        excess = excess_of(state, x, side) if state.seen >= SETTLED else 0.0
+        evidence = rate_parts(state, sketch, day, shift, strange, excess, part)
+        warm = state.taught >= warmup and state.seen >= SETTLED
+        score = surprise_of_evidence(blend, evidence) if warm else 0.0
+        out[0, row] = score
+        centre = recent_mean(state) if math.isnan(usual) else usual + state.level
+        reach = max(np.float64(sketch[DAY].band) * state.usual[DAY], np.float64(state.floor))
+        draw_band(out, row, state.anchor + centre, reach if warm else 0.0, side)
+        out[4, row] = packed_shares(part, evidence)
+        flags[row] = JUDGED if warm else JUDGED | WARMING
+        if score > blend.known:
+            flags[row] |= EXTRAPOLATED
+        if quality[row] & SUSPECT or time[row] <= state.last:
+            continue
+        seconds = step_of(state, time[row]) * NANO
+        memory = max(MEMORY_S, MEMORY_READINGS * NANO * state.pace)
+        learn_part(state, sketch[DAY], DAY, day, seconds, memory)
+        learn_part(state, sketch[SHIFT], SHIFT, shift, seconds, memory)
+        learn_part(state, sketch[SHAPE], SHAPE, strange, seconds, memory)
+        learn_evidence(blend, evidence)
+        if trusted:
+            bound = CLIP * state.usual[DAY] if state.usual[DAY] > 0.0 else np.inf
+            learn_day(state, season[slot], visits[slot], visit, x, seconds, bound)
+        learn_extreme(state, x, seconds)
+        if enter_frame(state, frames[slot], frame, state.pace // frame_ns):
+            keep_shape(state, frames[slot], shapes[slot], scratch, apart, max(frame_ns, state.pace))
+        state.sum += x
+        state.count += 1.0
+        state.seen += 1.0
+        state.taught += seconds
+        state.last = time[row]

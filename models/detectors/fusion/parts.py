@@ -1,0 +1,91 @@
+"""The parts: how surprising each of the four is at a reading, and what each learns from it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from models.compile import kernel
+from models.detectors.fusion.extreme import CAP, extreme_of
+from models.detectors.fusion.record import DAY, EXTREME, PARTS, SHAPE, SHIFT
+from models.detectors.learned import NANO
+from models.detectors.surprise import bin_of, learn_distance, surprise_of
+from models.readings import Floats
+
+SETTLED = 50.0  # readings before a part may speak
+MEMORY_S = 14 * 86400.0
+MEMORY_READINGS = 4000.0
+CLIP = 5.0
+PER_DOUBLING = 10.0  # a size twice the largest of the last month is as surprising as anything
+RECORD_S = 30 * 86400.0
+_STEPS = 63.0  # shares are told in 63rds, six bits each
+
+
+@kernel
+def counted(change: float, side: int) -> float:
+    """Size of a change on the side that counts; NaN stays NaN."""
+    if side == 0 or math.isnan(change):
+        return abs(change)
+    return max(0.0, change * side)
+
+
+@kernel
+def gate(size: float, floor: float) -> float:
+    """1 for a change that matters, less below the floor."""
+    if floor <= 0.0 or size >= floor:
+        return 1.0
+    return 0.0 if math.isnan(size) else size / floor
+
+
+@kernel
+def part_of(state: Any, sketch: Any, part: int, size: float) -> float:
+    """Surprise of a statistic of this size, 0..9.9; 0 while the part has not seen enough."""
+    if math.isnan(size) or not state.usual[part] > 0.0 or sketch.known <= 0.0:
+        return 0.0
+    distance = size / state.usual[part]
+    surprise = surprise_of(sketch, distance, bin_of(distance))
+    largest = state.largest[part]
+    if size > largest > 0.0 and state.weight[part] > SETTLED * NANO * state.pace:
+        surprise += PER_DOUBLING * math.log(size / largest) / math.log(2.0)
+    return float(min(CAP, surprise))
+
+
+@kernel
+def learn_part(state: Any, sketch: Any, part: int, size: float, seconds: float, memory: float) -> None:
+    """Learn how large the statistic usually is, and how its sizes spread."""
+    if math.isnan(size):
+        return
+    state.largest[part] = max(size, state.largest[part] * math.exp(-seconds / RECORD_S))
+    usual = state.usual[part]
+    if usual > 0.0:
+        learn_distance(sketch, bin_of(size / usual), seconds, memory)
+        size = min(size, CLIP * usual)
+    state.weight[part] += seconds
+    state.usual[part] += max(seconds / state.weight[part], 2.0 * seconds / memory) * (size - usual)
+
+
+@kernel
+def rate_parts(
+    state: Any, sketches: Any, day: float, shift: float, strange: float, excess: float, part: Floats
+) -> float:
+    """Fill `part` with the four surprises; returns the evidence, their mean.
+
+    A shape has no side and no unit: it counts as far as the reading is away from its day, or its level.
+    """
+    floor = float(state.floor)
+    part[DAY] = part_of(state, sketches[DAY], DAY, day) * gate(day, floor)
+    part[SHIFT] = part_of(state, sketches[SHIFT], SHIFT, shift) * gate(shift, floor)
+    away = shift if math.isnan(day) else day
+    part[SHAPE] = part_of(state, sketches[SHAPE], SHAPE, strange) * gate(away, floor)
+    part[EXTREME] = extreme_of(state, excess) * gate(excess, floor)
+    return float((part[DAY] + part[SHIFT] + part[SHAPE] + part[EXTREME]) / PARTS)
+
+
+@kernel
+def packed_shares(part: Floats, evidence: float) -> float:
+    """Each part's share in 63rds as one number, six bits a part; 0 when there is no evidence."""
+    packed = 0.0
+    if evidence > 0.0:
+        for k in range(PARTS - 1, -1, -1):
+            packed = packed * 64.0 + math.floor(_STEPS * part[k] / (PARTS * evidence) + 0.5)
+    return packed

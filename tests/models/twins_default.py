@@ -1,0 +1,204 @@
+"""Slow, obvious twin of the default detector: one channel, one reading at a time, plain Python."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from detector_twins import SECOND, SurpriseTwin
+
+DAY, SHIFT, SHAPE = range(3)
+LN10 = math.log(10.0)
+
+
+def single(number):
+    return np.float32(number)
+
+
+class PartTwin:
+    """A part that learns how large its statistic usually is."""
+
+    def __init__(self):
+        self.usual = self.weight = self.largest = 0.0
+        self.sketch = None
+
+    def surprise(self, size, pace):
+        if math.isnan(size) or self.usual <= 0 or self.sketch is None or self.sketch.seen < 50:
+            return 0.0
+        surprise = self.sketch.of(size / self.usual)
+        if size > self.largest > 0 and self.weight > 50.0 * 1e-9 * pace:
+            surprise += 10.0 * math.log(size / self.largest) / math.log(2.0)
+        return min(9.9, surprise)
+
+    def learn(self, size, seconds, memory):
+        if math.isnan(size):
+            return
+        self.largest = max(size, self.largest * math.exp(-seconds / (30 * 86400.0)))
+        if self.usual > 0:
+            self.sketch = self.sketch or SurpriseTwin(memory)
+            self.sketch.memory = memory
+            self.sketch.learn(size / self.usual, seconds)
+            size = min(size, 5.0 * self.usual)
+        self.weight += seconds
+        self.usual += max(seconds / self.weight, 2.0 * seconds / memory) * (size - self.usual)
+
+
+class BlendTwin:
+    """How often there was so much evidence."""
+
+    def __init__(self):
+        self.cells, self.fresh = [single(0)] * 80, 0
+        self.settle()
+
+    def settle(self):
+        kept = math.exp(-self.fresh / 50_000.0)
+        self.cells = [single(float(cell) * kept) for cell in self.cells]
+        total = 0.0
+        for cell in self.cells:
+            total += float(cell)
+        self.fresh, self.due = 0, single(max(16.0, min(512.0, total / 8)))
+        lent, tail, self.rarity = 10_000.0 * math.exp(-total / 15_000.0), 0.0, [0.0] * 81
+        for k in range(80, -1, -1):
+            tail += float(self.cells[k]) if k < 80 else 0.0
+            evidence = k * 0.125
+            general = math.exp(-LN10 * (0.3 * min(1.0, evidence / 0.25) + 1.2 * evidence))
+            share = (tail + lent * general) / (total + lent)
+            self.rarity[k] = float(single(min(9.9, -math.log(share) / LN10) if share > 0 else 9.9))
+        self.rarity[0] = 0.0
+
+    def of(self, evidence):
+        place = min(79, int(evidence * 8.0))
+        low, high = self.rarity[place], self.rarity[place + 1]
+        return min(9.9, low + min(1.0, evidence * 8.0 - place) * (high - low))
+
+    def learn(self, evidence):
+        self.cells[min(79, int(evidence * 8.0))] += single(1)
+        self.fresh += 1
+        if self.fresh >= self.due:
+            self.settle()
+
+
+class DefaultTwin:
+    """Keeps all frames and all shapes as lists."""
+
+    def __init__(self, warmup_s=3600.0, frame_s=60.0):
+        self.warmup, self.frame_ns = warmup_s, round(frame_s * SECOND)
+        self.last = None
+        self.pace, self.seen, self.taught = 0, 0, 0.0
+        self.frames, self.unbroken, self.now = [], 0, []
+        self.recent = self.before = self.level = self.novel = 0.0
+        self.season, self.visits = [single(0)] * 48, [single(0)] * 48
+        self.visit_sum = self.visit_weight = self.high = self.low = 0.0
+        self.shapes, self.stored = [None] * 500, 0
+        self.parts, self.blend = [PartTwin() for _ in range(3)], BlendTwin()
+
+    def nearest(self, shape):
+        known = [other for other in self.shapes if other is not None]
+        if len(known) < 20:
+            return math.nan
+        squares = []
+        for other in known:
+            total = single(0)
+            for one, two in zip(shape, other, strict=True):
+                total += (one - two) * (one - two)
+            squares.append(total)
+        first, second, third = sorted(squares)[:3]
+        return (math.sqrt(first) + math.sqrt(second) + math.sqrt(third)) / 3.0
+
+    def shift(self, x):
+        return (self.recent + x) / 12 - self.before / 144 if len(self.frames) >= 155 else math.nan
+
+    def excess(self, x):
+        return max(x - self.high, self.low - x, 0.0) if self.seen >= 50 else 0.0
+
+    def extreme(self, x):
+        excess, span = self.excess(x), self.high - self.low
+        return 0.0 if excess <= 0 else min(9.9, 100.0 * excess / span) if span > 0 else 9.9
+
+    def usual(self, visit):
+        return float(self.season[visit % 48]) if self.visits[visit % 48] > 0 else math.nan
+
+    def score(self, time, value):
+        visit, frame = time // (1800 * SECOND), time // self.frame_ns
+        if self.last is None:
+            self.anchor, self.last, self.frame, self.visit = value, time, frame, visit
+            return 0.0
+        x = value - self.anchor
+        sizes = [abs(x - self.usual(visit) - self.level), abs(self.shift(x)), math.nan]
+        if self.unbroken >= 7:
+            sizes[SHAPE] = self.nearest([single(x), *self.frames[-1:-8:-1]])
+        surprises = [part.surprise(size, self.pace) for part, size in zip(self.parts, sizes, strict=True)]
+        evidence = (surprises[DAY] + surprises[SHIFT] + surprises[SHAPE] + self.extreme(x)) / 4
+        score = self.blend.of(evidence) if self.taught >= self.warmup and self.seen >= 50 else 0.0
+        if time > self.last:
+            self.learn(time, x, visit, frame, sizes, evidence)
+        return score
+
+    def learn(self, time, x, visit, frame, sizes, evidence):
+        step = min(time - self.last, 30 * 86400 * SECOND)
+        pace = self.pace if self.pace > 0 else step
+        step = min(step, 8 * pace)
+        self.pace = pace + ((step - pace) >> 3)
+        seconds = step * 1e-9
+        memory = max(14 * 86400.0, 4000.0 * 1e-9 * self.pace)
+        for part, size in zip(self.parts, sizes, strict=True):
+            part.learn(size, seconds, memory)
+        self.blend.learn(evidence)
+        self.learn_day(visit, x, seconds)
+        fade = 0.5 * (self.high - self.low) * -math.expm1(-seconds / (365 * 86400.0))
+        self.high, self.low = max(x, self.high - fade), min(x, self.low + fade)
+        if frame != self.frame and self.now:
+            self.close(frame)
+        self.frame = frame
+        self.now.append(x)
+        self.seen, self.taught, self.last = self.seen + 1, self.taught + seconds, time
+
+    def learn_day(self, visit, x, seconds):
+        usual = self.parts[DAY].usual
+        bound = 5.0 * usual if usual > 0 else math.inf
+        if visit != self.visit:
+            if self.visit_weight > 0:
+                place = self.visit % 48
+                mean, known = self.visit_sum / self.visit_weight, self.visits[place] > 0
+                self.visits[place] = min(single(4), self.visits[place] + single(1))
+                change = mean - float(self.season[place])
+                change = max(-bound, min(bound, change)) if known else change
+                self.season[place] = single(float(self.season[place]) + change / float(self.visits[place]))
+            self.visit, self.visit_sum, self.visit_weight = visit, 0.0, 0.0
+        if not math.isnan(self.usual(visit)):
+            residual = x - self.usual(visit) - self.level
+            tau = max(14400 * SECOND, 24 * self.pace) * 1e-9
+            self.level += (1.0 - math.exp(-seconds / tau)) * max(-bound, min(bound, residual))
+        self.visit_sum += seconds * (x - self.level)
+        self.visit_weight += seconds
+
+    def close(self, frame):
+        total = 0.0
+        for x in self.now:
+            total += x
+        if len(self.frames) >= 11:
+            leaving = float(self.frames[-11])
+            self.recent -= leaving
+            self.before += leaving
+            if len(self.frames) >= 155:
+                self.before -= float(self.frames[-155])
+        self.frames.append(single(total / len(self.now)))
+        self.recent += float(self.frames[-1])
+        self.now = []
+        gap = frame - self.frame > max(10, 4 * (self.pace // self.frame_ns))
+        self.unbroken = 0 if gap else self.unbroken + 1
+        if len(self.frames) % 3 == 0 and self.unbroken >= 24:
+            self.keep(self.frames[-17:-25:-1])
+
+    def keep(self, shape):
+        distance = self.nearest(shape)
+        young = self.stored < 100
+        novel = young or distance > self.novel
+        if novel:
+            self.shapes[self.stored % 500] = shape
+            self.stored += 1
+        if not young:
+            if self.novel <= 0:
+                self.novel = 0.5 * distance
+            wished = 500 * 3 * max(self.frame_ns, self.pace) / (14 * 86_400_000_000_000)
+            self.novel *= math.exp(0.05 * ((1.0 if novel else 0.0) - min(0.9, wished)))
