@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -191,12 +191,17 @@ def advance_fault(
 
 
 class FaultBank(PackedBank[FaultParameters]):
-    """What `plausibility` learns of a channel, and its silence: 270 bytes."""
+    """What `plausibility` learns of a channel, and its silence: 252 bytes."""
 
     name = "fault"
     dtype = np.dtype([("heard", "i8"), ("advanced", "i8"), ("silent", "u1"), *PLAUSIBILITY])
     times = (*PLAUSIBILITY_TIMES, "heard", "advanced")
     needs_time = True
+    # What rows that are not believed may change: the course of faults and the pace, nothing of the quantity.
+    evidence: ClassVar[tuple[str, ...]] = (
+        *("heard", "silent", "seen", "since", "failed", "period", "jitter", "gap", "live"),
+        *("phase", "fault", "bad", "calm", "trouble", "held", "same", "unit", "candidate", "told"),
+    )
 
     def _begin(self, traits: Sequence[Trait]) -> None:
         begin_plausibility(self.state, traits)

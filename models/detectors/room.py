@@ -36,7 +36,7 @@ class RoomParameters(StrangenessParameters):
     """Channels of one device or room, judged together."""
 
     tau_s: float = parameter(
-        21600.0,
+        3600.0,
         title="Time constant",
         zh="时间常数",
         unit="s",
@@ -98,15 +98,18 @@ def score_room(
         square = distance_of(states, among, count, moves, root, way)
         share_out(count, moves, root, way, parts)
         speaker = speaker_of(states, among, count, parts)
-        distance = math.sqrt(square / count) if speaker == slot else 0.0
+        # Fisher: so made, distances of two channels and of eight are alike, and one may fall silent.
+        usual = math.sqrt(2.0 * count - 1.0)
+        distance = max(0.0, math.sqrt(2.0 * square) - usual) if speaker == slot else 0.0
         place = bin_of(distance)
         score, marks = judge(state, distance, place, warmup)
         own = count - 1
         residual = value[row] - state.mean
         scale = max(state.scale, np.float64(state.floor))
         centre = value[row] - way[own] * root[own, own] * scale
-        room = state.band * state.band * count - (square - way[own] * way[own])
-        reach = math.sqrt(max(0.0, room)) * root[own, own] * scale
+        farthest = state.band + usual
+        left = 0.5 * farthest * farthest - (square - way[own] * way[own])
+        reach = math.sqrt(max(0.0, left)) * root[own, own] * scale
         tell(out, flags, row, score, marks, centre, reach, 0, packed_shares(among, count, parts))
         if not learns:
             continue
@@ -168,8 +171,9 @@ class RoomBank(PackedBank[RoomParameters]):
         products[np.ix_(kept, kept)] = stored[:, rows]
 
     def explain(self, judged: Judged) -> tuple[Reason, ...]:
-        shares = self._shares(judged.detail)
-        own, *others = sorted(range(len(shares)), key=lambda place: -shares[place])
+        """The alert's own channel first, though another may have come to have the larger part."""
+        own, shares = self._shares(judged.detail)
+        others = sorted(set(range(len(shares))) - {own}, key=lambda place: -shares[place])
         first = Reason(
             code="unlike_room",
             parameters={
@@ -189,9 +193,12 @@ class RoomBank(PackedBank[RoomParameters]):
         ]
         return first, *beside
 
-    def _shares(self, detail: float) -> list[float]:
-        """Share of each channel, adding up to 1; all the first one's where nothing is told."""
+    def _shares(self, detail: float) -> tuple[int, list[float]]:
+        """Place of the row's channel, and each one's share, adding up to 1; all its own if none is told."""
         packed = int(detail) if math.isfinite(detail) else 0
-        parts = [packed >> (6 * place) & 63 for place in range(len(self._channels))]
+        own, places = packed >> (6 * MOST), range(len(self._channels))
+        parts = [packed >> (6 * place) & 63 for place in places]
         total = sum(parts)
-        return [round(part / total, 3) for part in parts] if total else [1.0] + [0.0] * (len(parts) - 1)
+        if not total:
+            return own, [float(place == own) for place in places]
+        return own, [round(part / total, 3) for part in parts]

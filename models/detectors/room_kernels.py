@@ -120,11 +120,14 @@ def speaker_of(states: NDArray[Any], among: Int64s, count: int, parts: Floats) -
 
 @kernel
 def packed_shares(among: Int64s, count: int, parts: Floats) -> float:
-    """Shares of the channels' parts in 63rds, six bits for each place in the room, as one whole number."""
+    """Shares of the channels' parts in 63rds, six bits for each place in the room, as one whole number.
+
+    Above them stands the place of the channel whose row it is, the last one among them.
+    """
     total = 0.0
     for a in range(count):
         total += max(0.0, parts[a])
-    packed = 0
+    packed = int(among[count - 1]) << (6 * MOST)
     if total > 0.0:
         for a in range(count):
             packed |= int(_STEPS * max(0.0, parts[a]) / total + 0.5) << (6 * among[a])

@@ -274,7 +274,7 @@ def test_unbelieved_rows_score_nothing_and_teach_nothing(name, flag):
     assert np.isnan(scores.lower).all() and np.isnan(scores.upper).all()
     if heard:
         taught = [field for field in dirty.dtype.names if field not in dirty.evidence]
-        assert dirty.state[taught].tobytes() == clean.state[taught].tobytes()
+        assert all(dirty.state[field].tobytes() == clean.state[field].tobytes() for field in taught)
         assert bool(scores.flags[0] & JUDGED) == (flag in (Quality.INVALID, Quality.OUT_OF_RANGE))
         return
     assert dirty.state.tobytes() == clean.state.tobytes()

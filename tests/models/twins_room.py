@@ -25,7 +25,7 @@ class MemberTwin(LevelTwin):
 class RoomTwin:
     """Keeps every moment as it is told; channels are called by number."""
 
-    def __init__(self, channels, tau_s=21600.0, warmup_s=86400.0, memory_s=14 * 86400.0):
+    def __init__(self, channels, tau_s=3600.0, warmup_s=86400.0, memory_s=14 * 86400.0):
         self.tau, self.warmup, self.memory = tau_s, warmup_s, memory_s
         self.members = {channel: MemberTwin(warmup_s, memory_s) for channel in channels}
         self.products = {one: dict.fromkeys(channels, 0.0) for one in channels}
@@ -101,7 +101,8 @@ class RoomTwin:
         moves = [self.members[name].move(self.members[name].value) for name in names] + [own.move(value)]
         square, parts = self.judged([*names, channel], moves)
         speaker = self.speaks(parts)
-        distance = math.sqrt(square / len(parts)) if speaker == channel else 0.0
+        beyond = max(0.0, math.sqrt(2.0 * square) - math.sqrt(2.0 * len(parts) - 1.0))
+        distance = beyond if speaker == channel else 0.0
         score = own.surprise(distance)
         if time > own.last:
             step = own.step(time)

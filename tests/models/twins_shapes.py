@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from detector_twins import LevelTwin, f4
 
 WORD = (1 << 64) - 1
@@ -25,7 +26,7 @@ class StrangenessTwin(LevelTwin):
     def judge(self, strangeness, step):
         """Score of the strangeness; learns it when `step` ns have passed since the last one."""
         scale = max(self.scale, self.floor)
-        beyond = max(0.0, strangeness - self.mean) / scale
+        beyond = max(0.0, strangeness - self.mean) / scale if scale > 0 else 0.0
         score = self.surprise(beyond)
         if step is not None:
             settled = self.taught >= 0.25 * self.warmup
@@ -195,4 +196,70 @@ class DiscordTwin(StrangenessTwin):
         far = self.beyond > (self.buffer + self.length) // 12
         if far or self.since == self.buffer // 4 or (len(self.raw) == 4 * self.length and self.unit == 0):
             self.measure()
+        return score
+
+
+class NearestTwin(StrangenessTwin):
+    """A list of all readings and a list of windows, each compared by itself."""
+
+    def __init__(self, length, spread, store, neighbours, delay, warmup_s, memory_s, resolution=0.0):
+        super().__init__(0.5 * resolution, warmup_s, memory_s)
+        self.length, self.spread, self.size = length, spread, store
+        self.neighbours, self.delay = neighbours, delay
+        self.readings, self.store, self.novel, self.asked, self.joined = [], [], 0.0, 0, 0
+
+    def window(self, values):
+        """Means of `spread` values each, the newest first."""
+        newest_first = values[::-1]
+        means = []
+        for k in range(self.length):
+            total = 0.0
+            for value in newest_first[k * self.spread : (k + 1) * self.spread]:
+                total += value
+            means.append(np.float32(total / self.spread - self.anchor))
+        return means
+
+    def square(self, one, other):
+        total = np.float32(0)
+        for a, b in zip(one, other, strict=True):
+            total = total + (a - b) * (a - b)
+        return float(total)
+
+    def keep(self, window, time):
+        squares = [self.square(window, known) for known, _ in self.store]
+        distance = math.sqrt(min(squares)) if squares else math.inf
+        young = len(self.store) < min(100, self.size)
+        if not young and distance <= self.novel:
+            self.store[squares.index(min(squares))][1] = time
+        elif len(self.store) < self.size:
+            self.store.append([window, time])
+        else:
+            self.store[min(range(self.size), key=lambda k: self.store[k][1])] = [window, time]
+        if not young:
+            share = max(0.01, min(0.5, self.size * 4 * self.pace * 1e-9 / self.memory))
+            before = self.novel if self.novel > 0 else 0.5 * distance
+            self.novel = before * math.exp(0.05 * ((1.0 if distance > self.novel else 0.0) - share))
+
+    def score(self, time, value):
+        span, score = self.length * self.spread, 0.0
+        if self.is_cut(time):
+            self.joined = 0
+        if self.last is None:
+            self.anchor = value
+        step = self.step(time) if self.last is not None else None
+        self.readings.append((time, value))
+        self.joined += 1
+        values = [value for _, value in self.readings]
+        if self.joined >= span and len(self.store) >= 20:
+            window = self.window(values)
+            nearest = sorted(self.square(window, known) for known, _ in self.store)[: self.neighbours]
+            total = 0.0
+            for square in nearest:
+                total += math.sqrt(square)
+            score = self.judge(total / self.neighbours, step)
+        self.last = time
+        self.asked = min(self.asked + 1, 4)
+        if self.joined >= span + self.delay and self.asked == 4:
+            self.asked = 0
+            self.keep(self.window(values[: -self.delay]), self.readings[-1 - self.delay][0])
         return score

@@ -8,12 +8,7 @@ import numpy as np
 
 from models.compile import kernel
 from models.detectors.plausibility.conversions import converted_back
-from models.detectors.plausibility.reach import (
-    is_in_band,
-    is_sentinel,
-    reach_of,
-    unit_of,
-)
+from models.detectors.plausibility.reach import is_in_band, is_sentinel, reach_of, unit_of
 from models.detectors.plausibility.record import (
     CALM_ROWS,
     DROPOUT,
@@ -46,6 +41,7 @@ def fail(state: Any, code: int, time: int, value: float) -> int:
     state.phase = FAILED
     state.candidate = value
     state.held = 0
+    state.same = 1
     state.calm = 0
     return FAULTY
 

@@ -6,26 +6,10 @@ import math
 from typing import Any
 
 from models.compile import kernel
-from models.detectors.plausibility.episode import (
-    fail,
-    fail_beyond,
-    goes_on,
-    miss,
-)
-from models.detectors.plausibility.jumps import (
-    come_back,
-    hold,
-    hold_on,
-    is_back,
-)
-from models.detectors.plausibility.ordinary import (
-    accept,
-    is_jump,
-    resume,
-)
-from models.detectors.plausibility.pace import (
-    follow_pace,
-)
+from models.detectors.plausibility.episode import fail, fail_beyond, goes_on, miss
+from models.detectors.plausibility.jumps import come_back, hold, hold_on, is_back
+from models.detectors.plausibility.ordinary import accept, is_jump, resume
+from models.detectors.plausibility.pace import follow_pace
 from models.detectors.plausibility.record import (
     BEYOND,
     CALM,

@@ -7,21 +7,10 @@ from typing import Any
 from models.compile import kernel
 from models.detectors.plausibility.conversions import converted_back
 from models.detectors.plausibility.drift import forget_drift, has_come_back
-from models.detectors.plausibility.episode import (
-    fail,
-    has_lasted,
-)
+from models.detectors.plausibility.episode import fail, has_lasted
 from models.detectors.plausibility.natures import LIVELY, UPWARD
-from models.detectors.plausibility.ordinary import (
-    resume,
-)
-from models.detectors.plausibility.reach import (
-    is_in_band,
-    is_sentinel,
-    nearness,
-    reach_of,
-    unit_of,
-)
+from models.detectors.plausibility.ordinary import resume
+from models.detectors.plausibility.reach import is_in_band, is_sentinel, nearness, reach_of, unit_of
 from models.detectors.plausibility.record import (
     BAND,
     CLEAR,
@@ -83,6 +72,7 @@ def hold_on(state: Any, time: int, value: float) -> int:
 @kernel
 def stray(state: Any, time: int, value: float) -> int:
     """A jump followed by one that leads neither back nor on: once may be, twice is a loose contact."""
+    state.unit = 0
     if state.phase == HOLDING and state.held >= HOLD_ROWS - 1:
         if is_clear(state, state.told):
             state.loose = 1
@@ -90,7 +80,6 @@ def stray(state: Any, time: int, value: float) -> int:
         return release(state, value)
     state.candidate = value
     state.same = 1
-    state.unit = 0
     if state.phase == HOLDING:
         state.held += 1
         return HELD

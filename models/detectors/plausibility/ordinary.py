@@ -6,15 +6,9 @@ from typing import Any
 
 from models.compile import kernel
 from models.detectors.plausibility.drift import follow_drift
-from models.detectors.plausibility.episode import (
-    calm_down,
-    fail,
-)
+from models.detectors.plausibility.episode import calm_down, fail
 from models.detectors.plausibility.natures import LIVELY, MAY_REST, RESTS_AT_ZERO, STATE, UPWARD
-from models.detectors.plausibility.reach import (
-    is_in_band,
-    reach_of,
-)
+from models.detectors.plausibility.reach import is_in_band, reach_of
 from models.detectors.plausibility.record import (
     BAND,
     CALM,

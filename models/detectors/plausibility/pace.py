@@ -5,11 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from models.compile import kernel
-from models.detectors.plausibility.record import (
-    NO_FAULT,
-    PACES,
-    SILENT,
-)
+from models.detectors.plausibility.record import NO_FAULT, PACES, SILENT
 from models.detectors.rows import HISTORIC
 
 
@@ -44,9 +40,10 @@ def follow_pace(state: Any, gap: int, quality: int, first: bool) -> int:
         state.period = gap
     step = min(gap, PACES * state.period)
     if not quality & HISTORIC:
-        limit = silent_after(state, gap)
-        # A silence that was told teaches a little: a channel that is often quiet is not told for ever.
-        state.gap = max(state.gap - (state.gap - state.period >> 12), min(gap, limit))
+        if state.live > 0:  # between imported history and the first live row lies no gap of the channel's
+            limit = silent_after(state, gap)
+            # A silence that was told teaches a little: a channel that is often quiet is not told for ever.
+            state.gap = max(state.gap - (state.gap - state.period >> 12), min(gap, limit))
         state.live += 1
     off = step - state.period
     state.jitter += (min(abs(off), state.period) - state.jitter) >> 4

@@ -7,12 +7,7 @@ from typing import Any
 from models.compile import kernel
 from models.detectors.plausibility.conversions import conversion_of
 from models.detectors.plausibility.natures import NEVER_ZERO, TEMPERATURE, UPWARD
-from models.detectors.plausibility.record import (
-    NEAR,
-    SENTINELS,
-    SENTINELS_C,
-    WARY_REACH,
-)
+from models.detectors.plausibility.record import NEAR, SENTINELS, SENTINELS_C, WARY_REACH
 
 
 @kernel
