@@ -50,6 +50,18 @@ def _parser() -> argparse.ArgumentParser:
     scoring.add_argument("files", nargs="+", type=Path, metavar="FILE.csv")
     scoring.set_defaults(run=_score)
 
+    scoring.add_argument(
+        "--onsets", action="store_true", help="count a run of high scores once, where it rises"
+    )
+
+    rating = commands.add_parser("nab", help="run the Numenta Anomaly Benchmark")
+    rating.add_argument("--data", required=True, type=Path, metavar="DIR", help="a folder laid out as NAB's")
+    rating.add_argument("--detector", default="default", metavar="NAME")
+    rating.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", type=_setting)
+    rating.add_argument("--out", type=Path, metavar="DIR", help="also write the scores of each file")
+    rating.add_argument("--json", action="store_true")
+    rating.set_defaults(run=_nab)
+
     running = commands.add_parser("replay", help="the alerts a monitor would have raised")
     running.add_argument("--monitor", required=True, type=Path, metavar="FILE.json|toml")
     running.add_argument("--csv", required=True, type=Path, metavar="FILE")
@@ -99,9 +111,32 @@ def _score(given: argparse.Namespace) -> None:
     parse(entry_of(given.detector).parameters, given.detector, parameters)
     files = given.files
     for number, written in enumerate(
-        score_files(given.detector, parameters, files, given.out, given.channels), 1
+        score_files(given.detector, parameters, files, given.out, given.channels, onsets=given.onsets), 1
     ):
         print(f"{number}/{len(files)} {written}", file=sys.stderr)
+
+
+def _nab(given: argparse.Namespace) -> None:
+    from models.detectors.parameters import parse
+    from models.detectors.registry import entry_of
+    from models.lab.nab import read_labels, run_files, summarised
+
+    parameters = dict(given.set)
+    parse(entry_of(given.detector).parameters, given.detector, parameters)
+    total, files = len(read_labels(given.data)), {}
+    for name, marked in run_files(given.data, given.detector, parameters, given.out):
+        files[name] = marked
+        print(f"{len(files)}/{total} {name}", file=sys.stderr)
+    profiles = summarised(files)
+    if given.json:
+        print(json.dumps({"detector": given.detector, "parameters": parameters, "profiles": profiles}))
+        return
+    for name, found in profiles.items():
+        print(
+            f"{name:14} {found['score']:6.2f}  (90 % of resampled corpora {found['low']:.1f} to "
+            f"{found['high']:.1f}; threshold from the other half {found['left_out']:.1f}, own "
+            f"{found['left_out_own']:.1f})  {found['hit']}/{found['windows']} windows, {found['false']} false"
+        )
 
 
 def _replay(given: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from models.configuration import MonitorConfig, TriggerConfig
 from models.lab.csvfile import Series, read_series
+from models.lab.onsets import onsets_of
 from models.readings import Floats, Quality, ReadingBlock
 from models.replay import replay
 from models.wire.messages import ChannelEntry
@@ -25,6 +26,8 @@ def score_files(
     files: Sequence[Path],
     out: Path,
     channels: Sequence[str] | None = None,
+    *,
+    onsets: bool = False,
 ) -> Iterator[Path]:
     """Write `timestamp,value,anomaly_score` for each file; yields what was written.
 
@@ -35,7 +38,8 @@ def score_files(
         series = read_series(file, channels)
         target = out / file.resolve().relative_to(shared)
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_scores(target, series, score_series(detector, parameters, series))
+        score = score_series(detector, parameters, series)
+        write_scores(target, series, onsets_of(score) if onsets else score)
         yield target
 
 
