@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import subprocess
 import sys
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -19,11 +17,11 @@ from models.lab.cli import main
 from models.lab.nab_score import PROFILES, evaluate, mark
 from models.lab.onsets import onsets_of
 
-START = datetime(2026, 3, 1)
+START = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def stamps(n):
-    return [(START + timedelta(minutes=5 * k)).isoformat(sep=" ") for k in range(n)]
+    return [(START + timedelta(minutes=5 * k)).strftime("%Y-%m-%d %H:%M:%S") for k in range(n)]
 
 
 def sigmoid(y):
@@ -135,11 +133,8 @@ def test_nab_says_what_is_missing(tmp_path, capsys):
     assert "combined_windows.json" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(
-    "LASTMILE_DATA" not in os.environ, reason="needs LASTMILE_DATA with nab/ and tools/ beside it"
-)
-def test_own_scorer_agrees_with_a_verified_one(tmp_path, capsys):
-    data = Path(os.environ["LASTMILE_DATA"]) / "nab"
+def test_own_scorer_agrees_with_a_verified_one(recordings, tmp_path, capsys):
+    data = recordings / "nab"
     assert main(["nab", "--data", str(data), "--detector", "ewma", "--out", str(tmp_path), "--json"]) == 0
     own = json.loads(capsys.readouterr().out)["profiles"]
     tool = data.parents[1] / "tools" / "nab_score.py"
