@@ -49,12 +49,18 @@ class DeviceConfig(Strict):
 
 
 class TriggerConfig(Strict):
-    """When a score becomes an alert. `off` below `on` is the hysteresis."""
+    """When a score becomes an alert. `off` below `on` is the hysteresis.
+
+    With an alarm budget the threshold follows each channel, but never below `on`; `off` keeps its ratio.
+    """
 
     on: float = Field(default=3.0, ge=0, le=10)
     off: float | None = Field(default=None, ge=0, le=10, description="none: 0.7 of `on`")
     on_delay_s: float = Field(default=0.0, ge=0)
     off_delay_s: float = Field(default=0.0, ge=0)
+    budget_per_week: float | None = Field(
+        default=None, gt=0, le=1000, description="alarm budget: wished alert onsets per channel and week"
+    )
 
     @model_validator(mode="after")
     def _off_not_above_on(self) -> TriggerConfig:

@@ -268,7 +268,7 @@ class Monitor:
             measured_at=int(state["measured_at"]),
             resolved_at=None if transition.fired else transition.at,
             score=judged.score,
-            threshold=self.config.trigger.on,
+            threshold=float(state["on"]),
             value=number(judged.value),
             unit=entry.unit,
             expected=number(judged.expected),

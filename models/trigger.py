@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.budget import BUDGET, fresh_budgets
+from models.budget import TIMES as BUDGET_TIMES
 from models.configuration import TriggerConfig
 from models.detectors.bank import AdvanceScores, Scores, columns_of
 from models.detectors.rows import NEVER, SECOND
@@ -97,14 +99,14 @@ class Trigger:
     """One trigger for all channels of a monitor."""
 
     def __init__(self, config: TriggerConfig, channels: int) -> None:
-        self._thresholds = (
-            config.on,
-            config.off_threshold,
-            round(config.on_delay_s * SECOND),
-            round(config.off_delay_s * SECOND),
-        )
-        self.needs_time = bool(self._thresholds[2] or self._thresholds[3])
+        self._on, self._off = config.on, config.off_threshold
+        self._delays = (round(config.on_delay_s * SECOND), round(config.off_delay_s * SECOND))
+        self.needs_time = bool(self._delays[0] or self._delays[1])
+        self._wished = config.budget_per_week or 0.0
         self.state = fresh_state(channels)
+        self.budgets = fresh_budgets(channels if self._wished else 0)
+        self._share = self._off / self._on if self._on > 0 else 1.0
+        self.state["on"], self.state["off"] = self._on, self._off
         self._moved = np.empty((0, 3), np.int64)
         self._told = np.empty(0, STATE)
 
@@ -134,7 +136,11 @@ class Trigger:
             scores.flags,
             cuts[0],
             cuts[1],
-            *self._thresholds,
+            self.budgets,
+            self._wished,
+            self._on,
+            self._share,
+            *self._delays,
             moved,
             told,
         )
@@ -143,35 +149,39 @@ class Trigger:
     def judge(self, judged: AdvanceScores) -> list[Transition]:
         """Hear what a bank's `advance` says."""
         moved, told = self._room(2 * len(judged.slot))
-        found = step_judgements(
-            self.state, judged.slot, judged.at, judged.table, *self._thresholds, moved, told
-        )
+        found = step_judgements(self.state, judged.slot, judged.at, judged.table, *self._delays, moved, told)
         return self._transitions(found)
 
     def advance(self, time_ns: int) -> list[Transition]:
         """Let delays end by event time `time_ns`."""
         moved, told = self._room(len(self.state))
-        return self._transitions(settle(self.state, time_ns, *self._thresholds, moved, told, 0))
+        return self._transitions(settle(self.state, time_ns, *self._delays, moved, told, 0))
 
     def shift(self, delta_ns: int) -> None:
         """Move remembered times by a step of the wall clock. What alerts will say stays as it was said."""
-        for field in TIMES:
-            column = self.state[field]
-            column[column != NEVER] += delta_ns
+        for state, fields in ((self.state, TIMES), (self.budgets, BUDGET_TIMES)):
+            for field in fields:
+                column = state[field]
+                column[column != NEVER] += delta_ns
 
     def snapshot(self, slots: Sequence[int]) -> bytes:
-        chosen = self.state[list(slots)]
-        return pack_state(_BINDING, len(chosen), chosen.tobytes())
+        chosen, budgets = self.state[list(slots)], self.budgets[list(slots) if len(self.budgets) else []]
+        return pack_state(_BINDING, len(chosen), chosen.tobytes() + budgets.tobytes())
 
     def restore(self, data: bytes, slots: Sequence[int]) -> None:
-        """Take stored state; row i goes to `slots[i]` (-1: dropped)."""
+        """Take stored state; row i goes to `slots[i]` (-1: dropped). A budget may have come or gone since."""
         count, body = unpack_state(_BINDING, data)
-        if count != len(slots) or len(body) != count * STATE.itemsize:
+        own, told = count * STATE.itemsize, count * BUDGET.itemsize
+        if count != len(slots) or len(body) not in (own, own + told):
             raise SnapshotError(f"snapshot holds {count} triggers, {len(slots)} expected")
-        rows = np.frombuffer(body, STATE)
+        rows, budgets = np.frombuffer(body[:own], STATE), np.frombuffer(body[own:], BUDGET)
         for row, slot in enumerate(slots):
             if slot >= 0:
                 self.state[slot] = rows[row]
+                if len(budgets) and len(self.budgets):
+                    self.budgets[slot] = budgets[row]
+                else:
+                    self.state[slot]["on"], self.state[slot]["off"] = self._on, self._off
 
     def _room(self, rows: int) -> tuple[Int64s, NDArray[Any]]:
         if rows > len(self._moved):
@@ -185,7 +195,7 @@ class Trigger:
         ]
 
 
-_BINDING = f"trigger {STATE.descr}"
+_BINDING = f"trigger {STATE.descr} {BUDGET.descr}"
 
 
 def fresh_state(channels: int) -> NDArray[Any]:

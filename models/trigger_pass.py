@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.budget import watch
 from models.compile import kernel
 from models.detectors.held import whole_second
-from models.detectors.rows import HISTORIC, JUDGED, NEVER, RUN, SECOND
+from models.detectors.rows import HISTORIC, JUDGED, NEVER, RUN, SECOND, WARMING
 from models.readings import Bytes, Floats
 
 IDLE, PENDING, FIRING, HOLDING = range(4)
@@ -40,6 +41,8 @@ STATE = np.dtype(
         ("detail", "f8"),
         ("marks", "i4"),
         ("quality", "i4"),
+        ("on", "f8"),  # the channel's thresholds; an alarm budget moves them
+        ("off", "f8"),
     ]
 )
 TIMES = ("since", "advanced", "last_time", "run_time")
@@ -108,8 +111,6 @@ def _settle_one(
     state: Any,
     slot: int,
     time: int,
-    on: float,
-    off: float,
     on_delay: int,
     off_delay: int,
     moved: NDArray[np.int64],
@@ -123,7 +124,7 @@ def _settle_one(
         delay = on_delay if state.phase == PENDING else off_delay
         due = whole_second(state.since + delay, state.advanced)
         if due <= time:
-            phase = decide(state.phase, state.score, delay, on, off, on_delay, off_delay)
+            phase = decide(state.phase, state.score, delay, state.on, state.off, on_delay, off_delay)
             kind = _move(state, phase, due)
             if kind:
                 found = _tell(state, slot, kind, due, moved, told, found)
@@ -135,8 +136,6 @@ def _settle_one(
 def settle(
     states: NDArray[Any],
     time: int,
-    on: float,
-    off: float,
     on_delay: int,
     off_delay: int,
     moved: NDArray[np.int64],
@@ -148,7 +147,7 @@ def settle(
     Transitions are added to the `found` ones in `moved` and `told`; returns how many there are then.
     """
     for slot in range(states.shape[0]):
-        found = _settle_one(states[slot], slot, time, on, off, on_delay, off_delay, moved, told, found)
+        found = _settle_one(states[slot], slot, time, on_delay, off_delay, moved, told, found)
     return found
 
 
@@ -167,8 +166,10 @@ def step_rows(
     flags: Bytes,
     cut_rows: NDArray[np.int64],
     cut_seconds: NDArray[np.int64],
-    on: float,
-    off: float,
+    budgets: NDArray[Any],
+    wished: float,
+    least: float,
+    share: float,
     on_delay: int,
     off_delay: int,
     moved: NDArray[np.int64],
@@ -182,12 +183,15 @@ def step_rows(
     found, cut = 0, 0
     for row in range(channel.shape[0]):
         while cut < cut_rows.shape[0] and cut_rows[cut] <= row:
-            found = settle(states, cut_seconds[cut], on, off, on_delay, off_delay, moved, told, found)
+            found = settle(states, cut_seconds[cut], on_delay, off_delay, moved, told, found)
             cut += 1
-        if not flags[row] & JUDGED or quality[row] & HISTORIC:
+        if not flags[row] & JUDGED:
             continue
         slot = slots[channel[row] - base]
         state = states[slot]
+        if quality[row] & HISTORIC:
+            follow_budget(state, budgets, slot, time[row], table[0, row], flags[row], wished, least, share)
+            continue
         score = table[0, row]
         state.score = score
         state.boot = boot
@@ -196,7 +200,7 @@ def step_rows(
         state.last_value = value[row]
         _mark_run(state, flags[row])
         was = state.phase
-        phase = decide(was, score, time[row] - state.since, on, off, on_delay, off_delay)
+        phase = decide(was, score, time[row] - state.since, state.on, state.off, on_delay, off_delay)
         if was == IDLE and phase != IDLE:
             state.onset_index = state.run_index if flags[row] & RUN else state.last_index
             state.onset_time = state.run_time if flags[row] & RUN else time[row]
@@ -206,7 +210,33 @@ def step_rows(
         kind = _move(state, phase, time[row])
         if kind:
             found = _tell(state, slot, kind, time[row], moved, told, found)
+        follow_budget(state, budgets, slot, time[row], score, flags[row], wished, least, share)
     return found
+
+
+@kernel
+def follow_budget(
+    state: Any,
+    budgets: NDArray[Any],
+    slot: int,
+    time: int,
+    score: float,
+    flags: int,
+    wished: float,
+    least: float,
+    share: float,
+) -> None:
+    """Let the alarm budget hear a row, and its threshold hold from the next row on, between alerts alone.
+
+    `budgets` has no rows where there is no budget; `least` is the lowest threshold, `share` off's part of on.
+    """
+    if budgets.shape[0] == 0 or flags & WARMING:
+        return
+    budget = budgets[slot]
+    watch(budget, time, score, wished)
+    if state.phase == IDLE:
+        state.on = max(least, budget.threshold)
+        state.off = share * state.on
 
 
 @kernel
@@ -226,8 +256,6 @@ def step_judgements(
     slot: NDArray[np.int64],
     at: NDArray[np.int64],
     table: Floats,
-    on: float,
-    off: float,
     on_delay: int,
     off_delay: int,
     moved: NDArray[np.int64],
@@ -238,12 +266,10 @@ def step_judgements(
     for row in range(slot.shape[0]):
         state = states[slot[row]]
         # Delays that ended before this judgement come first, as they do when every second is stepped through.
-        found = _settle_one(
-            state, slot[row], at[row] - SECOND, on, off, on_delay, off_delay, moved, told, found
-        )
+        found = _settle_one(state, slot[row], at[row] - SECOND, on_delay, off_delay, moved, told, found)
         state.score = table[0, row]
         was = state.phase
-        phase = decide(was, state.score, at[row] - state.since, on, off, on_delay, off_delay)
+        phase = decide(was, state.score, at[row] - state.since, state.on, state.off, on_delay, off_delay)
         if was == IDLE and phase != IDLE:
             in_run = state.run_index >= 0
             state.onset_index = state.run_index if in_run else state.last_index

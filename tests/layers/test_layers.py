@@ -26,7 +26,7 @@ ORDER = {
         "channels pipeline history status app cli"
     ).split(),
     "models": (
-        "errors compile clock identity readings alert outcome configuration wire snapshot detectors "
+        "errors compile clock identity readings alert outcome configuration wire snapshot detectors budget "
         "trigger_pass trigger monitor replay evaluation lab"
     ).split(),
 }
