@@ -58,8 +58,13 @@ class TriggerConfig(Strict):
     off: float | None = Field(default=None, ge=0, le=10, description="none: 0.7 of `on`")
     on_delay_s: float = Field(default=0.0, ge=0)
     off_delay_s: float = Field(default=0.0, ge=0)
+    # Left out where there is none, so that gateways of before understand a document that does without.
     budget_per_week: float | None = Field(
-        default=None, gt=0, le=1000, description="alarm budget: wished alert onsets per channel and week"
+        default=None,
+        gt=0,
+        le=1000,
+        exclude_if=lambda wished: wished is None,
+        description="alarm budget: wished alert onsets per channel and week",
     )
 
     @model_validator(mode="after")
