@@ -22,19 +22,25 @@ class DetectorSet:
     learning_days: float = 10.0
 
 
-def default_monitors(channels: Sequence[ChannelEntry]) -> list[MonitorConfig]:
-    """THE DEFAULT, as a site gets it when nobody has configured anything. To be filled in by its author.
+BUDGET_PER_WEEK = 0.05  # alert onsets a channel: one in five months
+SLOW = {"smooth_s": 3600.0, "frame_s": 900.0}
 
-    It may use what a channel's table says (kind, unit, resolution, place, device), nothing of the house.
+
+def default_monitors(channels: Sequence[ChannelEntry]) -> list[MonitorConfig]:
+    """What a site gets when nobody has configured anything: the default, at two paces, on every channel.
+
+    It uses what a channel's table says (kind, unit, resolution), nothing of the house.
     """
     return [
         MonitorConfig(
-            name="default",
+            name=name,
             detector="default",
+            parameters=parameters,
             channels=tuple(channel.name for channel in channels),
-            trigger=TriggerConfig(on=4.0, off_delay_s=900.0),
+            trigger=TriggerConfig(on=3.0, off_delay_s=900.0, budget_per_week=BUDGET_PER_WEEK),
             hazard="unusual",
         )
+        for name, parameters in (("fast", {}), ("slow", SLOW))
     ]
 
 

@@ -71,8 +71,8 @@ class BlendTwin:
         low, high = self.rarity[place], self.rarity[place + 1]
         return min(9.9, low + min(1.0, evidence * 8.0 - place) * (high - low))
 
-    def learn(self, evidence):
-        self.cells[min(79, int(evidence * 8.0))] += single(1)
+    def learn(self, evidence, weight):
+        self.cells[min(79, int(evidence * 8.0))] += single(weight)
         self.fresh += 1
         if self.fresh >= self.due:
             self.settle()
@@ -81,8 +81,13 @@ class BlendTwin:
 class DefaultTwin:
     """Keeps all frames and all shapes as lists."""
 
-    def __init__(self, warmup_s=3600.0, frame_s=60.0):
-        self.warmup, self.frame_ns = warmup_s, round(frame_s * SECOND)
+    def __init__(self, warmup_s=3600.0, frame_s=60.0, smooth_s=0.0):
+        self.warmup, self.frame_ns, self.smooth_s, self.smooth = (
+            warmup_s,
+            round(frame_s * SECOND),
+            smooth_s,
+            0.0,
+        )
         self.last = None
         self.pace, self.seen, self.taught = 0, 0, 0.0
         self.frames, self.unbroken, self.now = [], 0, []
@@ -124,6 +129,9 @@ class DefaultTwin:
             self.anchor, self.last, self.frame, self.visit = value, time, frame, visit
             return 0.0
         x = value - self.anchor
+        if self.smooth_s:
+            since = min(max(0, time - self.last), 8 * max(1, self.pace)) * 1e-9
+            x = self.smooth - math.expm1(-since / self.smooth_s) * (x - self.smooth)
         sizes = [abs(x - self.usual(visit) - self.level), abs(self.shift(x)), math.nan]
         if self.unbroken >= 7:
             sizes[SHAPE] = self.nearest([single(x), *self.frames[-1:-8:-1]])
@@ -131,19 +139,20 @@ class DefaultTwin:
         evidence = (surprises[DAY] + surprises[SHIFT] + surprises[SHAPE] + self.extreme(x)) / 4
         score = self.blend.of(evidence) if self.taught >= self.warmup and self.seen >= 50 else 0.0
         if time > self.last:
-            self.learn(time, x, visit, frame, sizes, evidence)
+            self.learn(time, x, visit, frame, sizes, evidence, score)
         return score
 
-    def learn(self, time, x, visit, frame, sizes, evidence):
+    def learn(self, time, x, visit, frame, sizes, evidence, score):
         step = min(time - self.last, 30 * 86400 * SECOND)
         pace = self.pace if self.pace > 0 else step
         step = min(step, 8 * pace)
         self.pace = pace + ((step - pace) >> 3)
         seconds = step * 1e-9
         memory = max(14 * 86400.0, 4000.0 * 1e-9 * self.pace)
+        believed = 1.0 if score < 4.5 else 0.125
         for part, size in zip(self.parts, sizes, strict=True):
-            part.learn(size, seconds, memory)
-        self.blend.learn(evidence)
+            part.learn(size, believed * seconds, memory)
+        self.blend.learn(evidence, believed)
         self.learn_day(visit, x, seconds)
         fade = 0.5 * (self.high - self.low) * -math.expm1(-seconds / (365 * 86400.0))
         self.high, self.low = max(x, self.high - fade), min(x, self.low + fade)
@@ -151,6 +160,7 @@ class DefaultTwin:
             self.close(frame)
         self.frame = frame
         self.now.append(x)
+        self.smooth = x
         self.seen, self.taught, self.last = self.seen + 1, self.taught + seconds, time
 
     def learn_day(self, visit, x, seconds):

@@ -45,6 +45,16 @@ class DefaultParameters(Parameters):
         text="Readings are drawn together over this time before shapes and levels are compared.",
         text_zh="比较形状与水平前，先按此时长合并读数。",
     )
+    smooth_s: float = parameter(
+        0.0,
+        title="Smoothing",
+        zh="平滑时长",
+        unit="s",
+        ge=0,
+        le=7 * 86400,
+        text="Readings are smoothed over this time first, to see what is slow; 0: not at all.",
+        text_zh="先按此时长平滑读数，以便看出缓慢的变化；0 表示不平滑。",
+    )
 
 
 class DefaultBank(PackedBank[DefaultParameters]):
@@ -61,13 +71,14 @@ class DefaultBank(PackedBank[DefaultParameters]):
         for blend in self.state["blend"]:
             settle_blend(blend)
         self._views = tuple(self.state[field] for field in VIEWS)
-        self._given = (round(self.parameters.frame_s * SECOND), self.parameters.warmup_s)
+        given = self.parameters
+        self._given = (round(given.frame_s * SECOND), given.smooth_s, given.warmup_s)
 
     def _run(self, columns: Columns, table: Floats, flags: Bytes) -> None:
         frames, season, visits, shapes, sketches, blends = self._views
-        frame_ns, warmup = self._given
+        frame_ns, smooth, warmup = self._given
         kept = (self.state, frames, season, visits, shapes, sketches, blends)
-        score_default(*kept, self._slots, self._base, *columns, frame_ns, warmup, table, flags)
+        score_default(*kept, self._slots, self._base, *columns, frame_ns, smooth, warmup, table, flags)
 
     def shift(self, delta_ns: int) -> None:
         super().shift(delta_ns)

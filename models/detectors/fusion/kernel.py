@@ -18,6 +18,8 @@ from models.detectors.fusion.parts import (
     MEMORY_READINGS,
     MEMORY_S,
     SETTLED,
+    STRANGE,
+    WARY,
     counted,
     learn_part,
     packed_shares,
@@ -39,6 +41,7 @@ from models.detectors.rows import (
 from models.readings import Bytes, Floats
 
 _FARTHEST = 1e18  # single precision squares it
+_LONGEST_PACES = 8  # after a silence, a reading stands for at most so many usual intervals
 
 
 @kernel
@@ -48,6 +51,15 @@ def begin(state: Any, time: int, value: float, visit: int, frame: int) -> None:
     state.last = time
     state.frame = frame
     state.visit = visit
+
+
+@kernel
+def smoothed(state: Any, time: int, x: float, tau: float) -> float:
+    """The reading drawn together exponentially with those before it over `tau` seconds; as it is at 0."""
+    if tau <= 0.0:
+        return x
+    since = min(max(0, time - state.last), _LONGEST_PACES * max(1, state.pace)) * NANO
+    return float(state.smooth - math.expm1(-since / tau) * (x - state.smooth))
 
 
 @kernel
@@ -74,6 +86,7 @@ def score_default(
     value: Floats,
     quality: Bytes,
     frame_ns: int,
+    smooth: float,
     warmup: float,
     out: Floats,
     flags: Bytes,
@@ -96,6 +109,7 @@ def score_default(
             continue
         side = state.side
         x = max(-_FARTHEST, min(_FARTHEST, value[row] - state.anchor))
+        x = smoothed(state, time[row], x, smooth)
         trusted = not quality[row] & CLOCK_UNTRUSTED
         usual = usual_now(season[slot], visits[slot], visit) if trusted else np.nan
         day = counted(x - usual - state.level, side)
@@ -118,16 +132,18 @@ def score_default(
             continue
         seconds = step_of(state, time[row]) * NANO
         memory = max(MEMORY_S, MEMORY_READINGS * NANO * state.pace)
-        learn_part(state, sketch[DAY], DAY, day, seconds, memory)
-        learn_part(state, sketch[SHIFT], SHIFT, shift, seconds, memory)
-        learn_part(state, sketch[SHAPE], SHAPE, strange, seconds, memory)
-        learn_evidence(blend, evidence)
+        believed = 1.0 if score < STRANGE else WARY
+        learn_part(state, sketch[DAY], DAY, day, believed * seconds, memory)
+        learn_part(state, sketch[SHIFT], SHIFT, shift, believed * seconds, memory)
+        learn_part(state, sketch[SHAPE], SHAPE, strange, believed * seconds, memory)
+        learn_evidence(blend, evidence, believed)
         if trusted:
             bound = CLIP * state.usual[DAY] if state.usual[DAY] > 0.0 else np.inf
             learn_day(state, season[slot], visits[slot], visit, x, seconds, bound)
         learn_extreme(state, x, seconds)
         if enter_frame(state, frames[slot], frame, state.pace // frame_ns):
             keep_shape(state, frames[slot], shapes[slot], scratch, apart, max(frame_ns, state.pace))
+        state.smooth = x
         state.sum += x
         state.count += 1.0
         state.seen += 1.0

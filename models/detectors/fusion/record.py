@@ -25,6 +25,7 @@ HEAD: list[Any] = [
     ("seen", "f8"),  # readings learned
     ("taught", "f8"),  # seconds learned
     ("anchor", "f8"),  # the first value; all else is kept relative to it
+    ("smooth", "f8"),  # the reading, smoothed where that is asked for
     ("floor", "f4"),  # a change below it matters to nobody
     ("side", "i4"),  # 0 both, 1 high alone, -1 low alone
     # the frame being filled
