@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fixed_limits import FACTORS, limit_monitors
 
 from models.configuration import MonitorConfig, TriggerConfig
+from models.detectors.plausibility.natures import STATE, nature_of
 from models.detectors.registry import DETECTORS
 from models.wire.messages import ChannelEntry
 
@@ -22,7 +23,7 @@ class DetectorSet:
     learning_days: float = 10.0
 
 
-BUDGET_PER_WEEK = 0.05  # alert onsets a channel: one in five months
+BUDGET_PER_WEEK = 0.02  # alert onsets a channel: one in five months
 SLOW = {"smooth_s": 3600.0, "frame_s": 900.0}
 
 
@@ -36,7 +37,7 @@ def default_monitors(channels: Sequence[ChannelEntry]) -> list[MonitorConfig]:
             name=name,
             detector="default",
             parameters=parameters,
-            channels=tuple(channel.name for channel in channels),
+            channels=tuple(c.name for c in channels if not nature_of(c.kind) & STATE),
             trigger=TriggerConfig(on=3.0, off_delay_s=900.0, budget_per_week=BUDGET_PER_WEEK),
             hazard="unusual",
         )

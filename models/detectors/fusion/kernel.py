@@ -22,6 +22,7 @@ from models.detectors.fusion.parts import (
     WARY,
     counted,
     learn_part,
+    matters,
     packed_shares,
     rate_parts,
 )
@@ -120,7 +121,7 @@ def score_default(
         evidence = rate_parts(state, sketch, day, shift, strange, excess, part)
         warm = state.taught >= warmup and state.seen >= SETTLED
         score = surprise_of_evidence(blend, evidence) if warm else 0.0
-        out[0, row] = score
+        out[0, row] = score * matters(day, shift, excess, np.float64(state.floor))
         centre = recent_mean(state) if math.isnan(usual) else usual + state.level
         reach = max(np.float64(sketch[DAY].band) * state.usual[DAY], np.float64(state.floor))
         draw_band(out, row, state.anchor + centre, reach if warm else 0.0, side)

@@ -32,11 +32,16 @@ def counted(change: float, side: int) -> float:
 
 
 @kernel
-def gate(size: float, floor: float) -> float:
-    """1 for a change that matters, less below the floor."""
-    if floor <= 0.0 or size >= floor:
+def matters(day: float, shift: float, excess: float, floor: float) -> float:
+    """How much a reading matters to anybody, 0..1: its largest change on the side that counts, in floors."""
+    if floor <= 0.0:
         return 1.0
-    return 0.0 if math.isnan(size) else size / floor
+    largest = excess
+    if day > largest:  # false where it is not known
+        largest = day
+    if shift > largest:
+        largest = shift
+    return min(1.0, largest / floor)
 
 
 @kernel
@@ -70,16 +75,11 @@ def learn_part(state: Any, sketch: Any, part: int, size: float, seconds: float, 
 def rate_parts(
     state: Any, sketches: Any, day: float, shift: float, strange: float, excess: float, part: Floats
 ) -> float:
-    """Fill `part` with the four surprises; returns the evidence, their mean.
-
-    A shape has no side and no unit: it counts as far as the reading is away from its day, or its level.
-    """
-    floor = float(state.floor)
-    part[DAY] = part_of(state, sketches[DAY], DAY, day) * gate(day, floor)
-    part[SHIFT] = part_of(state, sketches[SHIFT], SHIFT, shift) * gate(shift, floor)
-    away = shift if math.isnan(day) else day
-    part[SHAPE] = part_of(state, sketches[SHAPE], SHAPE, strange) * gate(away, floor)
-    part[EXTREME] = extreme_of(state, excess) * gate(excess, floor)
+    """Fill `part` with the four surprises; returns the evidence, their mean."""
+    part[DAY] = part_of(state, sketches[DAY], DAY, day)
+    part[SHIFT] = part_of(state, sketches[SHIFT], SHIFT, shift)
+    part[SHAPE] = part_of(state, sketches[SHAPE], SHAPE, strange)
+    part[EXTREME] = extreme_of(state, excess)
     return float((part[DAY] + part[SHIFT] + part[SHAPE] + part[EXTREME]) / PARTS)
 
 

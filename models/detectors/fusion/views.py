@@ -17,13 +17,13 @@ class View(NamedTuple):
 
 _VIEWS: dict[tuple[str, str], View] = {
     # EN 14604 smoke alarms speak at 0.1-0.2 dB/m, 2.3-4.5 %/m; EN 50291 CO alarms at 50 ppm after an hour.
-    ("smoke", "%/m"): View(1, 0.5),
-    ("co", "ppm"): View(1, 8.0),
-    ("gas", "%LEL"): View(1, 3.0),
-    ("co2", "ppm"): View(1, 400.0),
-    ("temperature", "Cel"): View(0, 2.0),
-    ("humidity", "%RH"): View(0, 10.0),
-    ("flow", "L/min"): View(1, 1.0),
+    ("smoke", "%/m"): View(1, 0.7),
+    ("co", "ppm"): View(1, 10.0),
+    ("gas", "%LEL"): View(1, 4.0),
+    ("co2", "ppm"): View(1, 600.0),
+    ("temperature", "Cel"): View(0, 3.0),
+    ("humidity", "%RH"): View(1, 30.0),
+    ("flow", "L/min"): View(1, 1.5),
     ("pressure", "bar"): View(-1, 0.3),
     ("water_level", "cm"): View(1, 8.0),
     ("vibration", "mm/s"): View(1, 0.5),
