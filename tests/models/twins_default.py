@@ -149,7 +149,7 @@ class DefaultTwin:
         self.pace = pace + ((step - pace) >> 3)
         seconds = step * 1e-9
         memory = max(14 * 86400.0, 4000.0 * 1e-9 * self.pace)
-        believed = 1.0 if score < 4.5 else 0.125
+        believed = 1.0 if score < 5.0 else 0.0625
         for part, size in zip(self.parts, sizes, strict=True):
             part.learn(size, believed * seconds, memory)
         self.blend.learn(evidence, believed)

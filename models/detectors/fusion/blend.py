@@ -44,7 +44,7 @@ def surprise_of_evidence(blend: Any, evidence: float) -> float:
 
 @kernel
 def learn_evidence(blend: Any, evidence: float, weight: float) -> None:
-    """Count one reading, for as much as it is believed; the table is worked out anew when an eighth has been added, at the latest."""
+    """Count one reading, for as much as it is believed; settle when an eighth has been added."""
     blend.cells[min(CELLS - 1, int(evidence * _PER_WIDTH))] += np.float32(weight)
     blend.fresh += np.float32(1.0)
     if blend.fresh >= blend.due:

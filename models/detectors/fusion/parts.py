@@ -12,8 +12,8 @@ from models.detectors.learned import NANO
 from models.detectors.surprise import bin_of, learn_distance, surprise_of
 from models.readings import Floats
 
-STRANGE = 4.5  # from this surprise on a reading teaches what is usual only a little: it may be the hazard
-WARY = 0.125
+STRANGE = 5.0  # from this surprise on a reading teaches what is usual only a little: it may be the hazard
+WARY = 0.0625
 SETTLED = 50.0  # readings before a part may speak
 MEMORY_S = 14 * 86400.0
 MEMORY_READINGS = 4000.0
