@@ -20,6 +20,7 @@ from models.detectors.half_space_trees import HalfSpaceTreesBank, HalfSpaceTrees
 from models.detectors.limit import LimitBank, LimitParameters
 from models.detectors.nearest import NearestBank, NearestParameters
 from models.detectors.parameters import Parameters, parse
+from models.detectors.quiet import QuietBank, QuietParameters
 from models.detectors.rate import RateBank, RateParameters
 from models.detectors.room import RoomBank, RoomParameters
 from models.detectors.state_duration import StateDurationBank, StateDurationParameters
@@ -170,6 +171,30 @@ DETECTORS: dict[str, DetectorEntry] = {
             warm_up="none for silence, missing numbers and range; warmup_s, one day unless set, for the rest",
             source="IOOS QARTOD 2020; Sharma, Golubchik and Govindan 2010, Sensor faults",
             judges_unbelieved=True,
+        ),
+        DetectorEntry(
+            name="quiet",
+            title="No sign of life",
+            title_zh="没有活动迹象",
+            parameters=QuietParameters,
+            bank=QuietBank,
+            learned=True,
+            kinds=(
+                "motion",
+                "presence",
+                "occupancy",
+                "door",
+                "flow",
+                "contact",
+                "switch",
+                "light",
+                "power",
+                "state",
+            ),
+            cost_ns=30,
+            bytes_per_channel=908,
+            warm_up="warmup_s, three days unless set, and fifty silences",
+            source="Cox 1955, time rescaled by the rate; surprise: Hosking and Wallis 1987",
         ),
         DetectorEntry(
             name="ewma",

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import twins_default
 import twins_fault
+import twins_quiet
 import twins_room
 import twins_shapes
 from hypothesis import given, settings
@@ -28,6 +29,10 @@ START = 1_790_000_000 * SECOND
 
 # For each detector: parameters short enough for tests, and its twin.
 CASES = {
+    "quiet": (
+        {"active_above": 1.2, "warmup_s": 86400.0},
+        lambda: twins_quiet.QuietTwin(1.2, warmup_s=86400.0),
+    ),
     "default": ({"warmup_s": 9000.0}, lambda: twins_default.DefaultTwin(9000.0)),
     "limit": ({"low": -1.5, "high": 2.0}, lambda: twins.LimitTwin(-1.5, 2.0)),
     "dwell": ({"high": 1.0, "for_s": 2.5}, lambda: twins.HeldTwin(lambda value: value > 1.0, 2.5)),
@@ -74,6 +79,7 @@ CASES = {
 # A channel that is judged together with others keeps how it goes with each of them.
 LARGEST = {
     "default": 64 * 1024,
+    "quiet": 1200,
     "time_of_day": 1200,
     "half_space_trees": 64 * 1024,
     "discord": 64 * 1024,
@@ -82,6 +88,7 @@ LARGEST = {
 }
 STEPS = {
     "default": 450.0,
+    "quiet": 450.0,
     "time_of_day": 450.0,
 }  # seconds between readings, where one second is too short to learn anything
 

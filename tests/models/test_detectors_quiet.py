@@ -1,0 +1,53 @@
+"""Quiet: a flat where somebody lives alone, by its motion sensor."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.detectors.bank import Judged
+from models.detectors.registry import make_bank
+from models.detectors.rows import WARMING
+from models.readings import ReadingBlock
+
+SECOND = 1_000_000_000
+MIDNIGHT = 1_790_035_200 * SECOND
+
+
+def flat(days, seed=1):
+    """Motion each minute: nights still, mornings and evenings busy, out for two hours at noon."""
+    chance = np.random.default_rng(seed)
+    minute = np.arange(days * 1440)
+    hour = minute % 1440 / 60
+    often = np.where((hour > 6.5) & (hour < 22), 0.25, 0.0)
+    often = np.where((hour > 12) & (hour < 14), 0.0, often)
+    return MIDNIGHT + minute * 60 * SECOND, (chance.random(len(minute)) < often).astype(float)
+
+
+def scored(time, value):
+    bank = make_bank("quiet", {}, [1])
+    return bank, bank.score(ReadingBlock.of([1] * len(value), time, value))
+
+
+def test_nights_and_outings_are_no_surprise():
+    time, value = flat(14)
+    assert scored(time, value)[1].score.max() < 3.5
+
+
+def test_a_morning_without_a_sign_is_found_before_noon_and_says_how_long():
+    time, value = flat(15)
+    value[13 * 1440 + 60 : 14 * 1440 + 720] = 0.0
+    bank, scores = scored(time, value)
+    morning = slice(13 * 1440 + 7 * 60, 13 * 1440 + 12 * 60)
+    assert scores.score[13 * 1440 : 13 * 1440 + 390].max() < 3.5
+    assert scores.score[morning].max() > 4.5
+    row = 13 * 1440 + 12 * 60
+    judged = Judged(float(scores.score[row]), 0.0, *(float(x) for x in scores.table[1:, row]), True)
+    [reason] = bank.explain(judged)
+    assert reason.code == "too_quiet" and reason.parameters["seconds"] > 10 * 3600
+
+
+def test_it_waits_for_its_warm_up_and_for_enough_silences():
+    time, value = flat(6)
+    marks = scored(time, value)[1].flags & WARMING
+    assert marks[: 3 * 1440].all() and not marks[3 * 1440 + 5 :].any()
+    assert (scored(time, value * 0.0)[1].score == 0).all()
