@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,13 +25,15 @@ from models.detectors.rows import (
     clear,
     slot_of,
 )
-from models.detectors.surprise import SKETCH, bin_of, learn_distance, surprise_of
+from models.detectors.surprise import CAP, SKETCH, bin_of, learn_distance, surprise_of
 from models.readings import Bytes, Floats
 
 BUCKETS = 48
 VISIT_NS = 86400 * SECOND // BUCKETS
 _SILENCES = 2000.0  # how many silences are remembered
 _CLIP = 5.0
+_PER_DOUBLING = 10.0  # a silence twice as long as any of the last month is as surprising as anything
+_RECORD_S = 30 * 86400.0
 _PER_VISIT = NANO * BUCKETS / 86400.0
 
 
@@ -43,6 +46,16 @@ class QuietParameters(Parameters):
         zh="活动阈值",
         text="A reading above it is a sign of life: motion, an opened door, a running tap.",
         text_zh="高于此值视为有活动：有人走动、开门、用水。",
+    )
+    apart_s: float = parameter(
+        900.0,
+        title="Apart",
+        zh="间隔",
+        unit="s",
+        ge=0,
+        le=86400,
+        text="Signs of life closer together than this count as one.",
+        text_zh="间隔小于此时长的活动视为一次。",
     )
     warmup_s: float = parameter(
         3 * 86400.0,
@@ -71,11 +84,11 @@ HEAD: list[Any] = [
     ("since", "i8"),  # the last sign of life
     ("last", "i8"),
     ("pace", "i8"),
-    ("active", "i8"),  # whether the last reading was a sign of life
     ("taught", "f8"),
     ("missed", "f8"),  # signs of life that should have come since the last one
     ("usual", "f8"),  # of these, at the end of a silence
     ("silences", "f8"),
+    ("longest", "f8"),  # seconds of the longest silence of late
     ("visit", "i8"),  # half hours since 1970, local, of the present visit
     ("signs", "f8"),  # that began in it
     ("often", "f8"),  # signs a visit, over the whole day
@@ -100,14 +113,25 @@ def enter(
 
 
 @kernel
-def learn_silence(state: Any, sketch: Any) -> None:
-    """A silence is over: how much had been missed by then."""
+def learn_silence(state: Any, sketch: Any, seconds: float) -> None:
+    """A silence is over: how long it was, how much had been missed by then."""
+    state.longest = max(seconds, state.longest * math.exp(-seconds / _RECORD_S))
     missed = state.missed
     if state.usual > 0.0:
         learn_distance(sketch, bin_of(missed / state.usual), 1.0, _SILENCES)
         missed = min(missed, _CLIP * state.usual)
     state.silences = min(_SILENCES, state.silences + 1.0)
     state.usual += (missed - state.usual) / state.silences
+
+
+@kernel
+def surprise_of_silence(state: Any, sketch: Any, seconds: float) -> float:
+    """Surprise of what was missed, and more where the silence is longer than any of late."""
+    distance = state.missed / state.usual
+    surprise = surprise_of(sketch, distance, bin_of(distance))
+    if seconds > state.longest > 0.0:
+        surprise += _PER_DOUBLING * math.log(seconds / state.longest) / math.log(2.0)
+    return float(min(CAP, surprise))
 
 
 @kernel
@@ -123,6 +147,7 @@ def score_quiet(
     value: Floats,
     quality: Bytes,
     above: float,
+    apart: int,
     warmup: float,
     days: float,
     offset: int,
@@ -154,18 +179,16 @@ def score_quiet(
         warm = state.taught >= warmup and sketch.known > 0.0
         flags[row] = JUDGED if warm else JUDGED | WARMING
         if value[row] > above:
-            if state.active == 0:
+            if time[row] - state.since >= apart:
                 state.signs += 1.0
-                learn_silence(state, sketch)
-            state.active = 1
+                learn_silence(state, sketch, (time[row] - state.since) * NANO)
             state.missed = 0.0
             state.since = time[row]
             continue
-        state.active = 0
-        out[4, row] = (time[row] - state.since) * NANO
+        silent = (time[row] - state.since) * NANO
+        out[4, row] = silent
         if warm and state.usual > 0.0:
-            distance = state.missed / state.usual
-            out[0, row] = surprise_of(sketch, distance, bin_of(distance))
+            out[0, row] = surprise_of_silence(state, sketch, silent)
             if out[0, row] > sketch.known:
                 flags[row] |= EXTRAPOLATED
 
@@ -183,13 +206,19 @@ class QuietBank(PackedBank[QuietParameters]):
         self.state["sketch"]["due"] = 16
         self._views = tuple(self.state[field] for field in ("counts", "visits", "sketch"))
         given = self.parameters
-        self._given = (given.active_above, given.warmup_s, given.days, given.utc_offset_s * SECOND)
+        self._given = (
+            given.active_above,
+            round(given.apart_s * SECOND),
+            given.warmup_s,
+            given.days,
+            given.utc_offset_s * SECOND,
+        )
 
     def _run(self, columns: Columns, table: Floats, flags: Bytes) -> None:
         counts, visits, sketches = self._views
-        above, warmup, days, offset = self._given
+        above, apart, warmup, days, offset = self._given
         kept = (self.state, counts, visits, sketches, self._slots, self._base)
-        score_quiet(*kept, *columns, above, warmup, days, offset, table, flags)
+        score_quiet(*kept, *columns, above, apart, warmup, days, offset, table, flags)
 
     def shift(self, delta_ns: int) -> None:
         super().shift(delta_ns)

@@ -23,26 +23,48 @@ class DetectorSet:
     learning_days: float = 10.0
 
 
-BUDGET_PER_WEEK = 0.02  # alert onsets a channel: one in five months
+BUDGET_PER_WEEK = 0.1  # alert onsets a channel: one a year
 SLOW = {"smooth_s": 3600.0, "frame_s": 900.0}
+LIFE = ("motion", "presence", "occupancy")
+# What no statistics may outvote, by kind: EN 50291 and EN 50194 alarms.
+DANGER = {"co": (100.0, 600.0), "gas": (10.0, 60.0)}
 
 
 def default_monitors(channels: Sequence[ChannelEntry]) -> list[MonitorConfig]:
-    """What a site gets when nobody has configured anything: the default, at two paces, on every channel.
+    """What a site gets when nobody has configured anything, by what a channel's table says alone.
 
-    It uses what a channel's table says (kind, unit, resolution), nothing of the house.
+    Measured quantities: the default at two paces. Signs of life: quiet. Poisonous and explosive gas: a limit.
     """
-    return [
-        MonitorConfig(
-            name=name,
-            detector="default",
-            parameters=parameters,
-            channels=tuple(c.name for c in channels if not nature_of(c.kind) & STATE),
-            trigger=TriggerConfig(on=3.0, off_delay_s=900.0, budget_per_week=BUDGET_PER_WEEK),
-            hazard="unusual",
-        )
-        for name, parameters in (("fast", {}), ("slow", SLOW))
+    measured = [c.name for c in channels if not nature_of(c.kind) & STATE]
+    life = [c.name for c in channels if c.kind in LIFE]
+    found = [
+        _monitor("fast", "default", {}, measured, TriggerConfig(on=3.0, on_delay_s=30.0, **_BUDGETED)),
+        _monitor("slow", "default", SLOW, measured, TriggerConfig(on=3.0, on_delay_s=0.0, **_BUDGETED)),
+        _monitor("life", "quiet", {}, life, TriggerConfig(on=4.0, **_BUDGETED)),
     ]
+    for kind, (high, delay_s) in DANGER.items():
+        names = [c.name for c in channels if c.kind == kind]
+        trigger = TriggerConfig(on=5.0, on_delay_s=delay_s, off_delay_s=900.0)
+        found.append(_monitor(f"danger-{kind}", "limit", {"high": high}, names, trigger))
+    return [monitor for monitor in found if monitor is not None]
+
+
+_BUDGETED = {"off_delay_s": 900.0, "budget_per_week": BUDGET_PER_WEEK}
+
+
+def _monitor(
+    name: str, detector: str, parameters: dict[str, float], names: list[str], trigger: TriggerConfig
+) -> MonitorConfig | None:
+    if not names:
+        return None
+    return MonitorConfig(
+        name=name,
+        detector=detector,
+        parameters=parameters,
+        channels=tuple(names),
+        trigger=trigger,
+        hazard="unusual",
+    )
 
 
 def learned_monitors(detector: str, channels: Sequence[ChannelEntry]) -> list[MonitorConfig]:

@@ -30,8 +30,8 @@ START = 1_790_000_000 * SECOND
 # For each detector: parameters short enough for tests, and its twin.
 CASES = {
     "quiet": (
-        {"active_above": 1.2, "warmup_s": 86400.0},
-        lambda: twins_quiet.QuietTwin(1.2, warmup_s=86400.0),
+        {"active_above": 1.2, "apart_s": 600.0, "warmup_s": 86400.0},
+        lambda: twins_quiet.QuietTwin(1.2, 600.0, warmup_s=86400.0),
     ),
     "default": ({"warmup_s": 9000.0}, lambda: twins_default.DefaultTwin(9000.0)),
     "limit": ({"low": -1.5, "high": 2.0}, lambda: twins.LimitTwin(-1.5, 2.0)),

@@ -14,12 +14,13 @@ MIDNIGHT = 1_790_035_200 * SECOND
 
 
 def flat(days, seed=1):
-    """Motion each minute: nights still, mornings and evenings busy, out for two hours at noon."""
+    """Motion each minute: nights still, mornings and evenings busy by turns, out for two hours at noon."""
     chance = np.random.default_rng(seed)
     minute = np.arange(days * 1440)
     hour = minute % 1440 / 60
     often = np.where((hour > 6.5) & (hour < 22), 0.25, 0.0)
     often = np.where((hour > 12) & (hour < 14), 0.0, often)
+    often = np.where(minute // 25 % 2 == 0, often, 0.0)  # television is watched sitting
     return MIDNIGHT + minute * 60 * SECOND, (chance.random(len(minute)) < often).astype(float)
 
 
@@ -47,7 +48,7 @@ def test_a_morning_without_a_sign_is_found_before_noon_and_says_how_long():
 
 
 def test_it_waits_for_its_warm_up_and_for_enough_silences():
-    time, value = flat(6)
+    time, value = flat(8)
     marks = scored(time, value)[1].flags & WARMING
-    assert marks[: 3 * 1440].all() and not marks[3 * 1440 + 5 :].any()
+    assert marks[: 3 * 1440].all() and not marks[6 * 1440 :].any()
     assert (scored(time, value * 0.0)[1].score == 0).all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from detector_twins import SECOND, SurpriseTwin
 
@@ -9,11 +11,12 @@ VISIT_NS = 1800 * SECOND
 
 
 class QuietTwin:
-    def __init__(self, active_above=0.5, warmup_s=3 * 86400.0, days=14.0, utc_offset_s=0):
+    def __init__(self, active_above=0.5, apart_s=900.0, warmup_s=3 * 86400.0, days=14.0, utc_offset_s=0):
         self.above, self.warmup, self.days = active_above, warmup_s, days
+        self.apart, self.since = round(apart_s * SECOND), None
         self.offset, self.last, self.sketch = utc_offset_s * SECOND, None, SurpriseTwin(2000.0)
         self.pace, self.taught, self.missed, self.usual, self.silences = 0, 0.0, 0.0, 0.0, 0.0
-        self.is_active, self.signs, self.often, self.rate = False, 0.0, 0.0, 0.0
+        self.signs, self.often, self.rate, self.longest = 0.0, 0.0, 0.0, 0.0
         self.counts, self.visits = [np.float32(0)] * 48, [np.float32(0)] * 48
 
     def enter(self, visit):
@@ -27,7 +30,8 @@ class QuietTwin:
         seen = float(self.visits[here])
         self.rate = (float(self.counts[here]) * seen + self.often) / (seen + 1.0)
 
-    def end_silence(self):
+    def end_silence(self, seconds):
+        self.longest = max(seconds, self.longest * math.exp(-seconds / (30 * 86400.0)))
         missed = self.missed
         if self.usual > 0:
             self.sketch.learn(missed / self.usual, 1.0)
@@ -38,7 +42,7 @@ class QuietTwin:
     def score(self, time, value):
         visit = (time + self.offset) // VISIT_NS
         if self.last is None:
-            self.last, self.visit = time, visit
+            self.last, self.since, self.visit = time, time, visit
             return 0.0
         if time <= self.last:
             return 0.0
@@ -53,10 +57,14 @@ class QuietTwin:
         self.missed += seconds / 1e-9 * (1e-9 * 48 / 86400.0) * self.rate
         warm = self.taught >= self.warmup and self.sketch.seen >= 50
         if value > self.above:
-            if not self.is_active:
+            if time - self.since >= self.apart:
                 self.signs += 1.0
-                self.end_silence()
-            self.is_active, self.missed = True, 0.0
+                self.end_silence((time - self.since) * 1e-9)
+            self.since, self.missed = time, 0.0
             return 0.0
-        self.is_active = False
-        return self.sketch.of(self.missed / self.usual) if warm and self.usual > 0 else 0.0
+        if not warm or self.usual <= 0:
+            return 0.0
+        surprise, seconds = self.sketch.of(self.missed / self.usual), (time - self.since) * 1e-9
+        if seconds > self.longest > 0:
+            surprise += 10.0 * math.log(seconds / self.longest) / math.log(2.0)
+        return min(9.9, surprise)
