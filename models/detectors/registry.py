@@ -23,6 +23,7 @@ from models.detectors.parameters import Parameters, parse
 from models.detectors.quiet import QuietBank, QuietParameters
 from models.detectors.rate import RateBank, RateParameters
 from models.detectors.room import RoomBank, RoomParameters
+from models.detectors.season import SeasonBank, SeasonParameters
 from models.detectors.state_duration import StateDurationBank, StateDurationParameters
 from models.detectors.time_of_day import TimeOfDayBank, TimeOfDayParameters
 from models.errors import ParameterError
@@ -234,6 +235,19 @@ DETECTORS: dict[str, DetectorEntry] = {
             bytes_per_channel=1128,
             warm_up="warmup_s, three days unless set",
             source="Holt 1957, Winters 1960, seasonal smoothing; surprise: Hosking and Wallis 1987",
+        ),
+        DetectorEntry(
+            name="season",
+            title="Unlike such a day at this hour",
+            title_zh="与同类日子该时段规律不符",
+            parameters=SeasonParameters,
+            bank=SeasonBank,
+            learned=True,
+            kinds=(),
+            cost_ns=20,
+            bytes_per_channel=2344,
+            warm_up="warmup_s, seven days unless set",
+            source="Winters 1960; Hyndman, Koehler, Ord and Snyder 2008, damped trend in state-space form",
         ),
         DetectorEntry(
             name="half_space_trees",

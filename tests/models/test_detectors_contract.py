@@ -8,6 +8,7 @@ import math
 import detector_twins as twins
 import numpy as np
 import pytest
+import twins_calendar
 import twins_default
 import twins_fault
 import twins_quiet
@@ -26,6 +27,10 @@ from models.readings import NOT_BELIEVED, Quality, ReadingBlock
 
 SECOND = 1_000_000_000
 START = 1_790_000_000 * SECOND
+
+# The walk begins on Monday, 21 September 2026, late in the evening of China. The second Sunday worked is for
+# the step of the clock by a week.
+SHIFTED_DAYS = {"holidays": ("2026-09-24", "2026-09-25"), "worked": ("2026-09-27", "2026-10-04")}
 
 # For each detector: parameters short enough for tests, and its twin.
 CASES = {
@@ -56,6 +61,12 @@ CASES = {
         {"warmup_s": 86400.0, "utc_offset_s": 28800, "memory_s": 200000.0},
         lambda: twins.TimeOfDayTwin(28800, warmup_s=86400.0, memory_s=200000.0),
     ),
+    "season": (
+        {"warmup_s": 86400.0, "utc_offset_s": 28800, "memory_s": 400000.0, **SHIFTED_DAYS},
+        lambda: twins_calendar.SeasonTwin(
+            **SHIFTED_DAYS, utc_offset_s=28800, warmup_s=86400.0, memory_s=400000.0
+        ),
+    ),
     "half_space_trees": (
         {"trees": 4, "height": 9, "window": 60, "every": 2, "shingle": 3, "warmup_s": 100.0},
         lambda: twins_shapes.HalfSpaceTreesTwin(4, 9, 60, 2, 3, 100.0),
@@ -76,11 +87,13 @@ CASES = {
 }
 # Bytes a channel may take where it is not 128 for a rule and 512 for a learned detector: those with a season,
 # and those that keep readings themselves, within what the default fusion may take.
+# Three kinds of day take three seasons.
 # A channel that is judged together with others keeps how it goes with each of them.
 LARGEST = {
     "default": 64 * 1024,
     "quiet": 1200,
     "time_of_day": 1200,
+    "season": 2400,
     "half_space_trees": 64 * 1024,
     "discord": 64 * 1024,
     "nearest": 64 * 1024,
@@ -90,6 +103,7 @@ STEPS = {
     "default": 450.0,
     "quiet": 450.0,
     "time_of_day": 450.0,
+    "season": 900.0,
 }  # seconds between readings, where one second is too short to learn anything
 
 every_detector = pytest.mark.parametrize("name", list(DETECTORS))
@@ -309,7 +323,7 @@ def test_empty_block_and_read_only_columns_are_fine(name):
 
 @every_detector
 def test_a_step_of_the_wall_clock_leaves_durations_true(name):
-    step = 24 * 3600 * SECOND  # whole days, so that even the hour of day is the same
+    step = 7 * 24 * 3600 * SECOND  # whole weeks, so that even the hour and the kind of day are the same
     block = walk(name)
     straight, stepped = bank(name), bank(name)
     expected, _ = run(straight, block)

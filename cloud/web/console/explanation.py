@@ -111,7 +111,8 @@ def _variant(code: str, given: Mapping[str, Any], view: AlertView, alert: Alert,
     if code in ("above_limit", "below_limit") and _state(given.get("value"), view, words):
         return "is_state"
     if code == "unexpected" and "difference" in given:
-        base = "unexpected_hour" if alert.detector.startswith("time_of_day") else "unexpected"
+        by_hour = alert.detector.startswith(("time_of_day", "season"))
+        base = "unexpected_hour" if by_hour else "unexpected"
         return f"{base}_{'high' if given['value'] > given['expected'] else 'low'}"
     if code == "shifted" and "difference" in given:
         return f"shifted_{'high' if given['value'] > given['expected'] else 'low'}"
