@@ -147,6 +147,9 @@ class PackedBank(Generic[P]):
     name: ClassVar[str]
     dtype: np.dtype[Any]  # of one channel's record
     times: ClassVar[tuple[str, ...]] = ("last",)  # fields of `dtype` that hold remembered times
+    # Fields that rows which are not believed may change, those of a record in it as `record.field`: what is
+    # known of the equipment, nothing of the quantity.
+    evidence: ClassVar[tuple[str, ...]] = ()
     needs_time = False
     _given: tuple[Any, ...]  # the parameters as the kernel takes them
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from models.detectors.plausibility import (
     DRIFTING,
     DROPOUT,
     ERRATIC,
+    EVIDENCE,
     FAULTY,
     HELD,
     NO_FAULT,
@@ -33,11 +34,10 @@ from models.detectors.plausibility import (
     silent_after,
 )
 from models.detectors.plausibility.conversions import CONVERSIONS
-from models.detectors.rows import HISTORIC, JUDGED, NEVER, SECOND, WARMING, clear
-from models.readings import Bytes, Floats, Quality
+from models.detectors.rows import HISTORIC, JUDGED, NEVER, SECOND, WARMING, clear, heard_slot
+from models.readings import Bytes, Floats
 
 _CODES = ("", "spike", "dropout", "out_of_range", "unit_jump", "stuck", "erratic", "silent", "drift")
-_MISTIMED = int(Quality.TIME_PAST | Quality.TIME_FUTURE)
 _NANO = 1e-9
 
 
@@ -143,10 +143,10 @@ def score_fault(
     """
     for row in range(channel.shape[0]):
         clear(out, flags, row)
-        place = channel[row] - base
-        if place < 0 or place >= slots.shape[0] or slots[place] < 0 or quality[row] & _MISTIMED:
+        slot = heard_slot(slots, base, channel[row], quality[row])
+        if slot < 0:
             continue
-        state = states[slots[place]]
+        state = states[slot]
         if time[row] <= state.seen:
             continue
         before = state.level
@@ -197,11 +197,7 @@ class FaultBank(PackedBank[FaultParameters]):
     dtype = np.dtype([("heard", "i8"), ("advanced", "i8"), ("silent", "u1"), *PLAUSIBILITY])
     times = (*PLAUSIBILITY_TIMES, "heard", "advanced")
     needs_time = True
-    # What rows that are not believed may change: the course of faults and the pace, nothing of the quantity.
-    evidence: ClassVar[tuple[str, ...]] = (
-        *("heard", "silent", "seen", "since", "failed", "period", "jitter", "gap", "live"),
-        *("phase", "fault", "bad", "calm", "trouble", "held", "same", "unit", "candidate", "told"),
-    )
+    evidence = ("heard", "silent", *EVIDENCE)
 
     def _begin(self, traits: Sequence[Trait]) -> None:
         begin_plausibility(self.state, traits)

@@ -44,8 +44,8 @@ class DetectorEntry:
 
     `kinds` empty means any kind of channel; where `only` holds it cannot work on a channel known to be of
     another. It judges at least `fewest` channels together, and at most `most` (0: any number). Readings that
-    are invalid or out of range teach no detector anything about the quantity; only one that
-    `judges_unbelieved` speaks of them, as evidence about the equipment.
+    are invalid or out of range teach no detector anything about the quantity; what they may teach about the
+    equipment its bank names as `evidence`, and only one that `judges_unbelieved` speaks of them.
     """
 
     name: str
@@ -77,7 +77,7 @@ DETECTORS: dict[str, DetectorEntry] = {
             learned=True,
             kinds=(),
             cost_ns=2300,
-            bytes_per_channel=19196,
+            bytes_per_channel=19436,
             warm_up="one hour; the day's pattern from the second day",
             source="Laxhammar and Falkman 2014 (shapes); Winters 1960 (day); Robbins 1956 (blend)",
         ),

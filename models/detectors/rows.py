@@ -20,10 +20,29 @@ RUN = 4  # part of a run that `advance` may judge later; the run's first row is 
 JUDGED = 8  # the row belonged to the bank and could be believed
 
 _NOT_BELIEVED = int(NOT_BELIEVED)
+_MISTIMED = int(Quality.TIME_PAST | Quality.TIME_FUTURE)
 HISTORIC = int(Quality.HISTORIC)
 SUSPECT = int(Quality.SUSPECT)
 NO_EVENT_TIME = int(NOT_BELIEVED) | HISTORIC  # rows with any of these do not move event time
 CLOCK_UNTRUSTED = int(Quality.CLOCK_UNTRUSTED)
+
+
+@kernel
+def heard_slot(slots: NDArray[np.int32], base: int, channel: int, quality: int) -> int:
+    """Place of the channel's state, or -1 where the row is not ours or its time is wrong.
+
+    For what takes a value that is not believed as evidence about the equipment.
+    """
+    place = channel - base
+    if place < 0 or place >= slots.shape[0] or quality & _MISTIMED:
+        return -1
+    return int(slots[place])
+
+
+@kernel
+def is_believed(value: float, quality: int) -> bool:
+    """Whether the row says anything of the quantity."""
+    return not quality & _NOT_BELIEVED and math.isfinite(value)
 
 
 @kernel
@@ -35,9 +54,7 @@ def slot_of(slots: NDArray[np.int32], base: int, channel: int, value: float, qua
     place = channel - base
     if place < 0 or place >= slots.shape[0]:
         return -1
-    if quality & _NOT_BELIEVED or not math.isfinite(value):
-        return -1
-    return int(slots[place])
+    return int(slots[place]) if is_believed(value, quality) else -1
 
 
 @kernel

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import twins_default
+from troubled import troubled
 
 from models.detectors.bank import Judged, Trait
 from models.detectors.registry import make_bank
-from models.detectors.rows import WARMING
-from models.readings import ReadingBlock
+from models.detectors.rows import JUDGED, WARMING
+from models.readings import Quality, ReadingBlock
 
 SECOND = 1_000_000_000
 START = 1_790_000_000 * SECOND
@@ -23,9 +24,9 @@ def series(n, period_s=60.0, seed=1, noise=0.2):
     return time, np.round(20 + 2 * day + chance.normal(0, noise, n), 2)
 
 
-def scored(time, value, trait=None, **parameters):
+def scored(time, value, trait=None, quality=None, **parameters):
     bank = make_bank("default", parameters, [1], [trait or Trait()])
-    return bank, bank.score(ReadingBlock.of([1] * len(value), time, value))
+    return bank, bank.score(ReadingBlock.of([1] * len(value), time, value, quality))
 
 
 def test_slow_pace_equals_its_twin():
@@ -35,6 +36,84 @@ def test_slow_pace_equals_its_twin():
     expected = [twin.score(int(at), float(reading)) for at, reading in zip(time, value, strict=True)]
     assert scored(time, value, **given)[1].score.tolist() == expected
     assert max(expected) > 1
+
+
+@pytest.mark.parametrize("kind", ["temperature", "pressure", "flow", "door", ""])
+@pytest.mark.parametrize("given", [{}, {"smooth_s": 1800.0, "frame_s": 300.0}])
+def test_equals_its_twin_through_faults_of_all_sorts(kind, given):
+    time, value, quality = troubled(7, 2600)
+    twin = twins_default.DefaultTwin(**given, kind=kind, resolution=0.1)
+    rows = zip(time.tolist(), value.tolist(), quality.tolist(), strict=True)
+    expected = [twin.score(*row) for row in rows]
+    assert scored(time, value, Trait(kind, "", 0.1), quality, **given)[1].score.tolist() == expected
+    assert max(expected) > 1
+
+
+def test_equals_its_twin_where_a_drift_is_undone():
+    time, value = series(46 * 24, 3600.0)
+    drift = np.clip(np.arange(len(value)) - 20 * 24, 0, None) / 24 * 0.6
+    value = np.round(value + np.where(np.arange(len(value)) < 41 * 24, drift, 0.0), 1)
+    given = {"frame_s": 3600.0, "warmup_s": 86400.0}
+    twin = twins_default.DefaultTwin(**given, kind="temperature", resolution=0.1)
+    expected = [twin.score(int(at), float(reading)) for at, reading in zip(time, value, strict=True)]
+    _, scores = scored(time, value, Trait("temperature", "", 0.1), **given)
+    assert scores.score.tolist() == expected
+    assert not (scores.flags[41 * 24 : 41 * 24 + 3] & JUDGED).any()
+    assert scores.score[41 * 24 :].max() < 2.0
+
+
+TEMPERATURE = Trait("temperature", "Cel", 0.01)
+AT = 5 * 1440
+FAULTS = {
+    "spike": lambda v: v + 40.0 * (np.arange(len(v)) == 0),
+    "zero": lambda v: v * 0.0,
+    "sentinel": lambda v: v * 0.0 - 127.0,
+    "no number": lambda v: v * np.nan,
+    "fahrenheit": lambda v: v * 1.8 + 32.0,
+    "loose": lambda v: v + 30.0 * (np.arange(len(v)) % 4 == 0),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("given", [{}, {"smooth_s": 3600.0, "frame_s": 900.0}])
+def test_what_the_equipment_does_scores_nothing_and_harms_nothing(fault, given):
+    time, value = series(7 * 1440)
+    spoilt = value.copy()
+    spoilt[AT : AT + 45] = FAULTS[fault](value[AT : AT + 45])
+    quality = np.where(np.isfinite(spoilt), 0, int(Quality.INVALID)).astype(np.uint8)
+    clean = scored(time, value, TEMPERATURE, **given)[1].score
+    _, scores = scored(time, spoilt, TEMPERATURE, quality, **given)
+    assert scores.score[AT : AT + 200].max() < max(1.0, 1.2 * clean[AT : AT + 200].max())
+    faulty = spoilt[AT : AT + 45] != value[AT : AT + 45]
+    assert not (scores.flags[AT : AT + 45][faulty] & JUDGED).any()
+    harm = np.abs(scores.score[AT + 400 :] - clean[AT + 400 :])
+    assert harm.mean() < 0.02 and harm.max() < 0.2  # of 10
+
+
+def test_a_jump_that_was_held_is_scored_in_full_when_it_is_released():
+    time, value = series(6 * 1440, noise=0.02)
+    value[AT:] -= 8.0
+    _, held = scored(time, value, Trait("pressure", "", 0.01))
+    _, at_once = scored(time, value)  # of no known kind: scored as it comes
+    assert not (held.flags[AT : AT + 2] & JUDGED).any()
+    assert held.score[AT + 2] > 0.95 * at_once.score[AT] > 4.0
+
+
+def test_a_fire_that_burns_when_the_sensor_comes_back_is_scored():
+    time, value = series(6 * 1440)
+    value[AT + 30 :] += 60.0
+    quality = np.zeros(len(value), np.uint8)
+    quality[AT : AT + 30] = int(Quality.INVALID)
+    score = scored(time, value, TEMPERATURE, quality)[1].score
+    assert score[AT + 32] > 4.0
+
+
+def test_after_an_outage_of_a_night_the_channel_is_believed_where_it_is():
+    time, value = series(8 * 1440)
+    value[AT + 600 :] += 2.0  # it got warmer meanwhile
+    kept = np.r_[0:AT, AT + 600 : len(value)]
+    score = scored(time[kept], value[kept], TEMPERATURE)[1].score[AT:]
+    assert score[:200].max() < 3.0
 
 
 def test_it_is_on_after_the_first_hour_and_says_so():

@@ -6,6 +6,10 @@ import math
 
 import numpy as np
 from detector_twins import SECOND, SurpriseTwin
+from twins_fault import DOUBTED, FAULTY, HELD, OK, RECOVERED, PlausibilityTwin
+
+from models.detectors.plausibility.natures import UNKNOWN
+from models.readings import NOT_BELIEVED
 
 DAY, SHIFT, SHAPE = range(3)
 LN10 = math.log(10.0)
@@ -81,7 +85,8 @@ class BlendTwin:
 class DefaultTwin:
     """Keeps all frames and all shapes as lists."""
 
-    def __init__(self, warmup_s=3600.0, frame_s=60.0, smooth_s=0.0):
+    def __init__(self, warmup_s=3600.0, frame_s=60.0, smooth_s=0.0, kind="", resolution=0.0):
+        self.doubt = PlausibilityTwin(kind, resolution)
         self.warmup, self.frame_ns, self.smooth_s, self.smooth = (
             warmup_s,
             round(frame_s * SECOND),
@@ -123,12 +128,22 @@ class DefaultTwin:
     def usual(self, visit):
         return float(self.season[visit % 48]) if self.visits[visit % 48] > 0 else math.nan
 
-    def score(self, time, value):
+    def score(self, time, value, quality=0):
+        drifted = self.doubt.drift.drift
+        verdict = self.doubt.examine(time, value, quality)
+        if verdict == HELD and self.doubt.nature & UNKNOWN:
+            verdict = OK
+        if verdict in (HELD, FAULTY) or quality & NOT_BELIEVED or not math.isfinite(value):
+            return 0.0
         visit, frame = time // (1800 * SECOND), time // self.frame_ns
         if self.last is None:
-            self.anchor, self.last, self.frame, self.visit = value, time, frame, visit
+            if verdict != DOUBTED:
+                self.anchor, self.last, self.frame, self.visit = value, time, frame, visit
             return 0.0
         x = value - self.anchor
+        if verdict == RECOVERED:
+            self.resume(time, x, visit, frame, drifted != 0 and self.doubt.drift.drift == 0)
+            return 0.0
         if self.smooth_s:
             since = min(max(0, time - self.last), 8 * max(1, self.pace)) * 1e-9
             x = self.smooth - math.expm1(-since / self.smooth_s) * (x - self.smooth)
@@ -138,9 +153,35 @@ class DefaultTwin:
         surprises = [part.surprise(size, self.pace) for part, size in zip(self.parts, sizes, strict=True)]
         evidence = (surprises[DAY] + surprises[SHIFT] + surprises[SHAPE] + self.extreme(x)) / 4
         score = self.blend.of(evidence) if self.taught >= self.warmup and self.seen >= 50 else 0.0
-        if time > self.last:
+        if time > self.last and verdict != DOUBTED:
             self.learn(time, x, visit, frame, sizes, evidence, score)
         return score
+
+    def level_s(self):
+        return max(14400 * SECOND, 24 * self.pace) * 1e-9
+
+    def resume(self, time, x, visit, frame, undone):
+        seconds = (time - self.last) * 1e-9
+        if self.smooth_s and not undone:
+            x = self.smooth - math.expm1(-seconds / self.smooth_s) * (x - self.smooth)
+        if not math.isnan(self.usual(visit)):
+            share = 1.0 if undone else -math.expm1(-seconds / self.level_s())
+            self.level += share * (x - self.usual(visit) - self.level)
+        if undone:
+            for _ in range(156):
+                self.push(x)
+            self.unbroken, self.now = 0, []
+        elif frame != self.frame and self.now:
+            total = 0.0
+            for reading in self.now:
+                total += reading
+            last, missed = total / len(self.now), frame - self.frame - 1
+            self.shut(frame)
+            for k in range(1, missed + 1):
+                if k > missed - 156:
+                    self.push(last + (x - last) * k / (missed + 1))
+        self.now.append(x)
+        self.frame, self.smooth, self.last = frame, x, time
 
     def learn(self, time, x, visit, frame, sizes, evidence, score):
         step = min(time - self.last, 30 * 86400 * SECOND)
@@ -177,26 +218,32 @@ class DefaultTwin:
             self.visit, self.visit_sum, self.visit_weight = visit, 0.0, 0.0
         if not math.isnan(self.usual(visit)):
             residual = x - self.usual(visit) - self.level
-            tau = max(14400 * SECOND, 24 * self.pace) * 1e-9
-            self.level += (1.0 - math.exp(-seconds / tau)) * max(-bound, min(bound, residual))
+            self.level += (1.0 - math.exp(-seconds / self.level_s())) * max(-bound, min(bound, residual))
         self.visit_sum += seconds * (x - self.level)
         self.visit_weight += seconds
 
-    def close(self, frame):
-        total = 0.0
-        for x in self.now:
-            total += x
+    def push(self, mean):
         if len(self.frames) >= 11:
             leaving = float(self.frames[-11])
             self.recent -= leaving
             self.before += leaving
             if len(self.frames) >= 155:
                 self.before -= float(self.frames[-155])
-        self.frames.append(single(total / len(self.now)))
+        self.frames.append(single(mean))
         self.recent += float(self.frames[-1])
+
+    def shut(self, frame):
+        """Close the frame that is being filled, for `frame` begins."""
+        total = 0.0
+        for x in self.now:
+            total += x
+        self.push(total / len(self.now))
         self.now = []
         gap = frame - self.frame > max(10, 4 * (self.pace // self.frame_ns))
         self.unbroken = 0 if gap else self.unbroken + 1
+
+    def close(self, frame):
+        self.shut(frame)
         if len(self.frames) % 3 == 0 and self.unbroken >= 24:
             self.keep(self.frames[-17:-25:-1])
 

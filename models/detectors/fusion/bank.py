@@ -15,7 +15,8 @@ from models.detectors.fusion.kernel import score_default
 from models.detectors.fusion.record import FIELDS, PARTS, VIEWS
 from models.detectors.fusion.views import view_of
 from models.detectors.parameters import Parameters, parameter
-from models.detectors.rows import SECOND
+from models.detectors.plausibility import EVIDENCE, PLAUSIBILITY_TIMES, begin_plausibility
+from models.detectors.rows import NEVER, SECOND
 from models.readings import Bytes, Floats
 
 CODES = ("unlike_day", "level_moved", "new_shape", "new_extreme")  # in the order of the parts
@@ -58,10 +59,11 @@ class DefaultParameters(Parameters):
 
 
 class DefaultBank(PackedBank[DefaultParameters]):
-    """Four parts and their blend: about 19 KB a channel."""
+    """Four parts and their blend, behind the stage that tells faults apart: about 19 KB a channel."""
 
     name = "default"
     dtype = np.dtype(FIELDS)
+    evidence = tuple(f"plausibility.{field}" for field in EVIDENCE)
 
     def _begin(self, traits: Sequence[Trait]) -> None:
         views = [view_of(trait.kind, trait.unit) for trait in traits]
@@ -70,18 +72,24 @@ class DefaultBank(PackedBank[DefaultParameters]):
         self.state["sketch"]["due"] = 16
         for blend in self.state["blend"]:
             settle_blend(blend)
+        for field in PLAUSIBILITY_TIMES:
+            self.state["plausibility"][field] = NEVER
+        begin_plausibility(self.state["plausibility"], traits)
         self._views = tuple(self.state[field] for field in VIEWS)
         given = self.parameters
         self._given = (round(given.frame_s * SECOND), given.smooth_s, given.warmup_s)
 
     def _run(self, columns: Columns, table: Floats, flags: Bytes) -> None:
-        frames, season, visits, shapes, sketches, blends = self._views
+        frames, season, visits, shapes, sketches, blends, doubts = self._views
         frame_ns, smooth, warmup = self._given
-        kept = (self.state, frames, season, visits, shapes, sketches, blends)
+        kept = (self.state, frames, season, visits, shapes, sketches, blends, doubts)
         score_default(*kept, self._slots, self._base, *columns, frame_ns, smooth, warmup, table, flags)
 
     def shift(self, delta_ns: int) -> None:
         super().shift(delta_ns)
+        for field in PLAUSIBILITY_TIMES:
+            column = self.state["plausibility"][field]
+            column[column != NEVER] += delta_ns
         self.state["frame"] += round(delta_ns / self._given[0])
         self.state["visit"] += round(delta_ns / VISIT_NS)
 

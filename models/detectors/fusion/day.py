@@ -26,6 +26,12 @@ def usual_now(season: Singles, visits: Singles, visit: int) -> float:
 
 
 @kernel
+def level_s(state: Any) -> float:
+    """Seconds over which the level follows."""
+    return float(max(LEVEL_NS, _LEVEL_PACES * state.pace) * 1e-9)
+
+
+@kernel
 def learn_day(
     state: Any, season: Singles, visits: Singles, visit: int, value: float, seconds: float, bound: float
 ) -> None:
@@ -39,8 +45,7 @@ def learn_day(
     usual = usual_now(season, visits, visit)
     if not math.isnan(usual):
         residual = value - usual - state.level
-        tau = max(LEVEL_NS, _LEVEL_PACES * state.pace) * 1e-9
-        state.level += (1.0 - math.exp(-seconds / tau)) * max(-bound, min(bound, residual))
+        state.level += (1.0 - math.exp(-seconds / level_s(state))) * max(-bound, min(bound, residual))
     state.visit_sum += seconds * (value - state.level)
     state.visit_weight += seconds
 

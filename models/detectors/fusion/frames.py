@@ -32,6 +32,27 @@ def enter_frame(state: Any, frames: Singles, frame: int, paces: int) -> bool:
 
 
 @kernel
+def bridge(state: Any, frames: Singles, frame: int, paces: int, x: float) -> None:
+    """Enter `frame` after a silence: the frames that were missed lie on a straight line to `x`."""
+    missed = frame - state.frame - 1
+    last = state.sum / state.count if state.count > 0.0 else x
+    if enter_frame(state, frames, frame, paces):
+        for k in range(max(1, missed - RING + 1), missed + 1):
+            _push(state, frames, last + (x - last) * k / (missed + 1))
+
+
+@kernel
+def level_frames(state: Any, frames: Singles, frame: int, x: float) -> None:
+    """Begin `frame` as if the channel had always stood at `x`."""
+    for _ in range(RING):
+        _push(state, frames, x)
+    state.unbroken = 0
+    state.frame = frame
+    state.sum = 0.0
+    state.count = 0.0
+
+
+@kernel
 def _push(state: Any, frames: Singles, mean: float) -> None:
     """Add a frame's mean to the ring and keep the two sums: of the recent ones, and of those before."""
     closed = state.closed

@@ -11,24 +11,22 @@ from numpy.typing import NDArray
 from models.compile import kernel
 from models.detectors.fusion.blend import learn_evidence, surprise_of_evidence
 from models.detectors.fusion.day import VISIT_NS, learn_day, usual_now
+from models.detectors.fusion.doubt import heed, resume_at
 from models.detectors.fusion.extreme import excess_of, learn_extreme
 from models.detectors.fusion.frames import Singles, enter_frame, recent_mean, shift_of
 from models.detectors.fusion.parts import (
     CLIP,
-    MEMORY_READINGS,
-    MEMORY_S,
     SETTLED,
-    STRANGE,
-    WARY,
     counted,
-    learn_part,
+    learn_parts,
     matters,
     packed_shares,
     rate_parts,
 )
-from models.detectors.fusion.record import DAY, EMBED, PARTS, SHAPE, SHAPES, SHIFT
+from models.detectors.fusion.record import DAY, EMBED, PARTS, SHAPES
 from models.detectors.fusion.shapes import keep_shape, nearest, shape_at
 from models.detectors.learned import NANO, step_of
+from models.detectors.plausibility import FAULTY, RECOVERED, teaches
 from models.detectors.rows import (
     CLOCK_UNTRUSTED,
     EXTRAPOLATED,
@@ -37,7 +35,7 @@ from models.detectors.rows import (
     SUSPECT,
     WARMING,
     clear,
-    slot_of,
+    heard_slot,
 )
 from models.readings import Bytes, Floats
 
@@ -80,6 +78,7 @@ def score_default(
     shapes: Singles,
     sketches: NDArray[Any],
     blends: NDArray[Any],
+    doubts: NDArray[Any],
     slots: NDArray[np.int32],
     base: int,
     channel: NDArray[np.int32],
@@ -92,27 +91,40 @@ def score_default(
     out: Floats,
     flags: Bytes,
 ) -> None:
-    """Score, then learn. Suspect and late readings are scored, not learned."""
+    """Score, then learn. Suspect, doubted and late readings are scored, not learned.
+
+    What is put down to the equipment is neither and bears no mark, nor is the first reading after it scored.
+    """
     shape, scratch = np.empty(EMBED, np.float32), np.empty(EMBED, np.float32)
     apart, part = np.empty(SHAPES, np.float32), np.empty(PARTS)
     for row in range(channel.shape[0]):
-        slot = slot_of(slots, base, channel[row], value[row], quality[row])
+        clear(out, flags, row)
+        slot = heard_slot(slots, base, channel[row], quality[row])
         if slot < 0:
-            clear(out, flags, row)
             continue
-        state, sketch, blend = states[slot], sketches[slot], blends[slot]
+        state, sketch, blend, doubt = states[slot], sketches[slot], blends[slot], doubts[slot]
+        drifted = doubt.drift
+        verdict = heed(doubt, time[row], value[row], quality[row])
+        if verdict == FAULTY:
+            continue
         visit, frame = time[row] // VISIT_NS, time[row] // frame_ns
+        learns = teaches(verdict) and not quality[row] & SUSPECT
         if state.last == NEVER:
-            clear(out, flags, row)
             flags[row] = JUDGED | WARMING
-            if not quality[row] & SUSPECT:
+            if learns:
                 begin(state, time[row], value[row], visit, frame)
             continue
-        side = state.side
         x = max(-_FARTHEST, min(_FARTHEST, value[row] - state.anchor))
-        x = smoothed(state, time[row], x, smooth)
         trusted = not quality[row] & CLOCK_UNTRUSTED
         usual = usual_now(season[slot], visits[slot], visit) if trusted else np.nan
+        if verdict == RECOVERED:
+            if learns:
+                undone = drifted != 0 and doubt.drift == 0
+                paces = state.pace // frame_ns
+                resume_at(state, frames[slot], frame, paces, usual, time[row], x, undone, smooth)
+            continue
+        side = state.side
+        x = smoothed(state, time[row], x, smooth)
         day = counted(x - usual - state.level, side)
         shift = counted(shift_of(state, x), side)
         whole = shape_at(state, frames[slot], x, shape)
@@ -129,15 +141,10 @@ def score_default(
         flags[row] = JUDGED if warm else JUDGED | WARMING
         if score > blend.known:
             flags[row] |= EXTRAPOLATED
-        if quality[row] & SUSPECT or time[row] <= state.last:
+        if not learns or time[row] <= state.last:
             continue
         seconds = step_of(state, time[row]) * NANO
-        memory = max(MEMORY_S, MEMORY_READINGS * NANO * state.pace)
-        believed = 1.0 if score < STRANGE else WARY
-        learn_part(state, sketch[DAY], DAY, day, believed * seconds, memory)
-        learn_part(state, sketch[SHIFT], SHIFT, shift, believed * seconds, memory)
-        learn_part(state, sketch[SHAPE], SHAPE, strange, believed * seconds, memory)
-        learn_evidence(blend, evidence, believed)
+        learn_evidence(blend, evidence, learn_parts(state, sketch, day, shift, strange, score, seconds))
         if trusted:
             bound = CLIP * state.usual[DAY] if state.usual[DAY] > 0.0 else np.inf
             learn_day(state, season[slot], visits[slot], visit, x, seconds, bound)

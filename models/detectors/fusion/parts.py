@@ -72,6 +72,19 @@ def learn_part(state: Any, sketch: Any, part: int, size: float, seconds: float, 
 
 
 @kernel
+def learn_parts(
+    state: Any, sketches: Any, day: float, shift: float, strange: float, score: float, seconds: float
+) -> float:
+    """Let the three parts that are calibrated learn a reading; returns how far it is believed, 0..1."""
+    memory = max(MEMORY_S, MEMORY_READINGS * NANO * state.pace)
+    weight = 1.0 if score < STRANGE else WARY
+    learn_part(state, sketches[DAY], DAY, day, weight * seconds, memory)
+    learn_part(state, sketches[SHIFT], SHIFT, shift, weight * seconds, memory)
+    learn_part(state, sketches[SHAPE], SHAPE, strange, weight * seconds, memory)
+    return weight
+
+
+@kernel
 def rate_parts(
     state: Any, sketches: Any, day: float, shift: float, strange: float, excess: float, part: Floats
 ) -> float:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from models.detectors.plausibility import PLAUSIBILITY
 from models.detectors.surprise import SKETCH
 
 RECENT, BEFORE = 12, 144  # frames whose mean is held against the mean of those before them
@@ -67,5 +68,6 @@ FIELDS: list[Any] = [
     ("shapes", "f4", (EMBED, SHAPES)),
     ("sketch", np.dtype(SKETCH), (CALIBRATED,)),
     ("blend", np.dtype(BLEND)),
+    ("plausibility", np.dtype(PLAUSIBILITY, align=True)),  # aligned, or the arrays before it would not be
 ]
-VIEWS = ("frames", "season", "visits", "shapes", "sketch", "blend")
+VIEWS = ("frames", "season", "visits", "shapes", "sketch", "blend", "plausibility")

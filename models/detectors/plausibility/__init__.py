@@ -20,8 +20,9 @@ plug that is loose for an hour is one episode. `state.drift` is +1 or -1 while t
 rows are believed, scored and learned, since a drift seen in weeks must not hide a fire.
 
 To embed it: put PLAUSIBILITY in the bank's dtype, after a field of the bank's own (a record that begins as
-another one does is taken for it by numba, which warns), PLAUSIBILITY_TIMES among its `times`, call
-`begin_plausibility(states, traits)` in `_begin`, and `examine` per row. The record costs 235 bytes.
+another one does is taken for it by numba, which warns) or as a record of its own, PLAUSIBILITY_TIMES among
+its `times`, EVIDENCE among its `evidence`, call `begin_plausibility(states, traits)` in `_begin`, and
+`examine` per row. The record costs 235 bytes. `fault` has it among its fields, `default` as a record.
 
 What is learned of a channel: its usual pace, the tallest ordinary step and the longest ordinary rest, both
 fading over `memory`, the range it has been in, its day-to-day sway. What its kind says beforehand stands in
@@ -40,6 +41,7 @@ from models.detectors.plausibility.record import (
     DRIFTING,
     DROPOUT,
     ERRATIC,
+    EVIDENCE,
     FAULTY,
     HELD,
     NO_FAULT,
@@ -54,7 +56,7 @@ from models.detectors.plausibility.record import (
     STUCK,
     UNIT,
     begin_plausibility,
-    is_believed,
+    teaches,
 )
 
 __all__ = [
@@ -62,6 +64,7 @@ __all__ = [
     "DRIFTING",
     "DROPOUT",
     "ERRATIC",
+    "EVIDENCE",
     "FAULTY",
     "HELD",
     "NO_FAULT",
@@ -78,6 +81,6 @@ __all__ = [
     "begin_plausibility",
     "examine",
     "fall_silent",
-    "is_believed",
     "silent_after",
+    "teaches",
 ]

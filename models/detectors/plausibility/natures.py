@@ -11,6 +11,7 @@ FLOW = 32
 PRESSURE = 64
 MAY_REST = 128  # stands still for weeks: a battery
 RESTS_AT_ZERO = 256  # zero is where it rests: no smoke, no flow, no light
+UNKNOWN = 512  # nobody said what it measures
 
 _BY_KIND: dict[str, int] = {
     "temperature": TEMPERATURE | NEVER_ZERO,
@@ -30,7 +31,6 @@ _BY_KIND: dict[str, int] = {
     "sound": LIVELY | UPWARD | RESTS_AT_ZERO,
     "battery": MAY_REST,
     "link": LIVELY | MAY_REST,
-    "": LIVELY,
 } | dict.fromkeys(
     (
         *("door", "valve", "switch", "contact", "pump", "presence", "motion", "occupancy", "state", "leak"),
@@ -42,11 +42,11 @@ _AIR = ("pm1", "pm25", "pm10", "no2", "so2", "o3", "dust", "voc", "rain", "wind"
 
 
 def nature_of(kind: str) -> int:
-    """Bits of a kind; one that is not listed is taken for lively.
+    """Bits of a kind; one that is empty or not listed is taken for lively.
 
     >>> bool(nature_of("door") & STATE), bool(nature_of("temperature") & NEVER_ZERO)
     (True, True)
     """
     if kind in _AIR:
         return LIVELY | RESTS_AT_ZERO
-    return _BY_KIND.get(kind, LIVELY)
+    return _BY_KIND.get(kind, LIVELY | UNKNOWN)

@@ -55,6 +55,11 @@ PLAUSIBILITY: list[Any] = [
     *DRIFT,
 ]
 PLAUSIBILITY_TIMES = ("seen", "since", "failed")
+# What rows that are not believed may change: the course of faults and the pace, nothing of the quantity.
+EVIDENCE = (
+    *("seen", "since", "failed", "period", "jitter", "gap", "live"),
+    *("phase", "fault", "bad", "calm", "trouble", "held", "same", "unit", "candidate", "told"),
+)
 
 CALM_ROWS = 12
 INVALID, BEYOND = int(Quality.INVALID), int(Quality.OUT_OF_RANGE)
@@ -89,6 +94,6 @@ def begin_plausibility(states: NDArray[Any], traits: Sequence[Trait]) -> None:
 
 
 @kernel
-def is_believed(verdict: int) -> bool:
+def teaches(verdict: int) -> bool:
     """Whether a row of this verdict may be learned from."""
     return verdict == OK or verdict >= RELEASED
