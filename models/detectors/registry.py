@@ -9,6 +9,7 @@ from typing import Any
 
 from models.detectors.absence import AbsenceBank, AbsenceParameters
 from models.detectors.bank import Bank, PackedBank, Trait
+from models.detectors.counts import CountsBank, CountsParameters
 from models.detectors.cusum import CusumBank, CusumParameters
 from models.detectors.discord import DiscordBank, DiscordParameters
 from models.detectors.dwell import DwellBank, DwellParameters
@@ -196,6 +197,33 @@ DETECTORS: dict[str, DetectorEntry] = {
             bytes_per_channel=908,
             warm_up="warmup_s, three days unless set, and fifty silences",
             source="Cox 1955, time rescaled by the rate; surprise: Hosking and Wallis 1987",
+        ),
+        DetectorEntry(
+            name="counts",
+            title="Too many or too few events",
+            title_zh="次数过多或过少",
+            parameters=CountsParameters,
+            bank=CountsBank,
+            learned=True,
+            kinds=(
+                "door",
+                "contact",
+                "switch",
+                "valve",
+                "motion",
+                "presence",
+                "occupancy",
+                "people",
+                "lift",
+                "pump",
+                "count",
+                "state",
+            ),
+            cost_ns=220,
+            bytes_per_channel=1972,
+            warm_up="warmup_s, seven days unless set",
+            source="Greenwood and Yule 1920, gamma-Poisson counts; surprise: Hosking and Wallis 1987",
+            only=True,
         ),
         DetectorEntry(
             name="ewma",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timedelta
 
-from detector_twins import SECOND, LevelTwin, f4
+from detector_twins import SECOND, LevelTwin, SurpriseTwin, f4
 
 HALF_HOUR = 1800 * SECOND
 LIKEST = {
@@ -141,3 +141,167 @@ class SeasonTwin(LevelTwin):
         self.taught += seconds
         self.last = time
         return score
+
+
+def log_gamma(x):
+    product = 1.0
+    while x < 8:
+        product *= x
+        x += 1.0
+    p = 1.0 / (x * x)
+    series = (1.0 / 12.0 - p * (1.0 / 360.0 - p * (1.0 / 1260.0 - p * (1.0 / 1680.0 - p / 1188.0)))) / x
+    return (x - 0.5) * math.log(x) - x + 0.5 * math.log(math.tau) + series - math.log(product)
+
+
+def log_share(a, b, x, y):
+    """Log of the regularised incomplete beta function, turned round where its fraction converges badly."""
+    front = log_gamma(a + b) - log_gamma(a) - log_gamma(b) + a * math.log(x) + b * math.log(y)
+    if x < (a + 1.0) / (a + b + 2.0):
+        return front + math.log(fraction(a, b, x) / a)
+    return math.log(max(1e-300, 1.0 - math.exp(front) * fraction(b, a, y) / b))
+
+
+def fraction(a, b, x):
+    factors = [-(a + b) * x / (a + 1.0)]
+    for m in range(1, 500):
+        factors.append(m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m)))
+        factors.append(-(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0)))
+    above, below = 1.0, 1.0 / (1.0 + factors[0])
+    found = below
+    for turn, factor in enumerate(factors[1:]):
+        below, above = 1.0 / (1.0 + factor * below), 1.0 + factor / above
+        found *= above * below
+        if turn % 2 and abs(above * below - 1.0) < 1e-9:
+            break
+    return found
+
+
+def distance_of(count, mean, spread):
+    shape = 1.0 / max(1e-4, spread)
+    few, many = shape / (shape + mean), mean / (shape + mean)
+    if count > mean:
+        return max(0.0, -math.log(2.0) - log_share(count, shape, many, few))
+    return min(0.0, math.log(2.0) + log_share(shape, count + 1.0, few, many))
+
+
+class CountsTwin:
+    """Changes to on; silence means that nothing happened. Half hours are kept by kind of day."""
+
+    def __init__(self, above, holidays=(), worked=(), utc_offset_s=0, warmup_s=604800.0, memory_s=1209600.0):
+        self.above, self.holidays, self.worked = above, holidays, worked
+        self.offset, self.warmup, self.days = utc_offset_s * SECOND, warmup_s, 14.0
+        self.length, self.sketch = 300 * SECOND, SurpriseTwin(memory_s)
+        self.rates, self.visits = {}, {}
+        self.last, self.taught, self.often, self.halves = None, 0.0, 0.0, 0.0
+        self.excess = self.squares = self.dispersion = self.strange = self.told = 0.0
+        self.open, self.closed, self.turn = [0.0] * 4, [[0.0] * 4 for _ in range(11)], 0
+        self.half = [0.0] * 3
+
+    def key(self, visit):
+        return kind_of(visit, self.holidays, self.worked), visit % 48
+
+    def enter(self, visit):
+        self.visit, key = visit, self.key(visit)
+        seen = self.visits.get(key, 0.0)
+        self.own = seen > 0
+        usual = self.often + 0.5 / (self.halves + 1.0)
+        for kind in LIKEST[key[0]]:
+            other = self.visits.get((kind, key[1]), 0.0)
+            if other > 0:
+                if kind != key[0]:
+                    usual = (other * self.rates[kind, key[1]] + 0.25 * usual) / (other + 0.25)
+                break
+        known = 0.25 * usual + seen * self.rates.get(key, 0.0)
+        self.rate = known / (0.25 + seen) / 1800.0
+        self.doubt = self.rate / math.sqrt(known)
+
+    def fold(self):
+        seconds, events, expected = self.half
+        share, key = min(1.0, seconds / 1800.0), self.key(self.visit)
+        if share > 0:
+            seen = self.visits.get(key, 0.0)
+            if seen >= 2:
+                reach = 5.0 * math.sqrt(expected + 1.0 + self.dispersion * expected * expected)
+                events = max(expected - reach, min(expected + reach, events))
+                kept, missed, unsure = 1.0 - 1.0 / (48 * self.days), events - expected, self.doubt * seconds
+                self.excess = kept * self.excess + missed * missed - unsure * unsure - expected
+                self.squares = kept * self.squares + expected * expected
+                if self.squares > 0:
+                    self.dispersion = max(0.0, min(4.0, self.excess / self.squares))
+            self.visits[key] = f4(min(self.days, seen + share))
+            rate = self.rates.get(key, 0.0)
+            self.rates[key] = f4(rate + (events - share * rate) / self.visits[key])
+            self.halves = min(48 * self.days, self.halves + share)
+            self.often += (events - share * self.often) / self.halves
+        self.half = [0.0] * 3
+
+    def judge(self):
+        sums = list(self.open)
+        for part in self.closed:
+            sums = [total + one for total, one in zip(sums, part, strict=True)]
+        seconds, events, expected, unsure = sums
+        if seconds < 1800 or expected <= 0:
+            return 0.0, 0.0
+        doubt = unsure / expected
+        distance = abs(distance_of(events, expected, self.dispersion + doubt * doubt))
+        if self.taught < self.warmup or self.sketch.seen < 50:
+            return 0.0, distance
+        known, score = f4(math.log10(self.sketch.seen)), self.sketch.of(distance)
+        return min(score, max(known, (1.0 / math.log(10.0)) * distance)), distance
+
+    def end_part(self):
+        score, distance = self.judge()
+        seconds = self.open[0]
+        self.strange = self.strange + seconds if distance > 12 else 0.0
+        learns = self.strange <= max(900.0, seconds) or self.strange > 86400
+        if seconds > 0 and self.own and learns and self.taught >= 0.5 * self.warmup:
+            self.sketch.learn(distance, seconds)
+        self.closed[self.turn] = [f4(x) for x in self.open]
+        self.turn, self.open, self.part = (self.turn + 1) % 11, [0.0] * 4, self.part + 1
+        return score
+
+    def pass_time(self, until):
+        """To the end of the part, of the half hour, or as far as time goes; a score where a part ended."""
+        score = None
+        while self.to < until:
+            ends = (self.part + 1) * self.length - self.offset, (self.visit + 1) * HALF_HOUR - self.offset
+            stop = min(until, *ends)
+            seconds = (stop - self.to) * 1e-9
+            self.taught += seconds
+            expected, unsure = seconds * self.rate, seconds * self.doubt
+            for column, more in ((0, seconds), (2, expected), (3, unsure)):
+                self.open[column] += more
+            self.half[0] += seconds
+            self.half[2] += expected
+            self.to = stop
+            if stop == ends[0]:
+                score = self.end_part()
+            if stop == ends[1]:
+                self.fold()
+                self.enter(self.visit + 1)
+        return score
+
+    def advance(self, time):
+        if self.last is None or time < (self.part + 1) * self.length - self.offset:
+            return None
+        score = self.pass_time(time)
+        if score is None or (abs(score - self.told) < 0.1 and (score > 0 or self.told == 0)):
+            return None
+        self.told = score
+        return score
+
+    def score(self, time, value):
+        if self.last is None:
+            self.last, self.to, self.value = time, time, value
+            self.part = (time + self.offset) // self.length
+            self.enter((time + self.offset) // HALF_HOUR)
+            return 0.0
+        if time <= self.last:
+            return self.told
+        self.pass_time(time)
+        if value > self.above >= self.value:
+            self.open[1] += 1.0
+            self.half[1] += 1.0
+        self.last, self.value = time, value
+        self.told = self.judge()[0]
+        return self.told

@@ -26,6 +26,8 @@ _MEANT = {
     "flat.limit": "span",
     "held.limit": "span",
     "held.state": "written",
+    "too_many.expected": "number",
+    "too_few.expected": "number",
     "rate.limit": "rate",
 }
 # Codes whose `limit` is a line that can be drawn through the readings.

@@ -53,6 +53,14 @@ CASES = [
     (view("co2", "ppm", 1.0, reason("silent", seconds=912.0, limit=60.0)),
      "Carbon dioxide: no reading for 15 min; one is due at least every 1 min",
      "15 分钟没有收到二氧化碳读数，至少每 1 分钟应有一个"),
+    (view("door", "", 1.0, reason("too_many", count=41.0, expected=2.5, seconds=3600.0)),
+     "Door: 41 times within 1 h 0 min; usual now is about 2.5", "门：1 小时 0 分内 41 次，此时通常约 2.5 次"),
+    (view("lift", "", 1.0, reason("too_few", count=0.0, expected=24.0, seconds=3600.0)),
+     "Lift: only 0 times within 1 h 0 min; usual now is about 24",
+     "电梯：1 小时 0 分内仅 0 次，此时通常约 24 次"),
+    (view("power", "W", 1.0, reason("unexpected", value=5.0, expected=45.0, upper=50.0), detector="season"),
+     "Power 5 W is 40 W lower than usual at this hour (at most 50 W)",
+     "功率 5 W，比平时这一钟点低 40 W（通常不高于 50 W）"),
     (view("flow", "", 0.0), "Flow: no reading came", "没有收到流量读数"),
 ]  # fmt: skip
 
