@@ -23,6 +23,7 @@ from models.detectors.nearest import NearestBank, NearestParameters
 from models.detectors.parameters import Parameters, parse
 from models.detectors.quiet import QuietBank, QuietParameters
 from models.detectors.rate import RateBank, RateParameters
+from models.detectors.robust import RobustBank, RobustParameters
 from models.detectors.room import RoomBank, RoomParameters
 from models.detectors.season import SeasonBank, SeasonParameters
 from models.detectors.state_duration import StateDurationBank, StateDurationParameters
@@ -250,6 +251,19 @@ DETECTORS: dict[str, DetectorEntry] = {
             bytes_per_channel=512,
             warm_up="warmup_s, one day unless set",
             source="Page 1954",
+        ),
+        DetectorEntry(
+            name="robust",
+            title="Far from where it mostly is",
+            title_zh="远离通常所在",
+            parameters=RobustParameters,
+            bank=RobustBank,
+            learned=True,
+            kinds=(),
+            cost_ns=27,
+            bytes_per_channel=1512,
+            warm_up="warmup_s, one day unless set",
+            source="Hampel 1974; Davies and Gather 1993, The identification of multiple outliers",
         ),
         DetectorEntry(
             name="time_of_day",

@@ -14,6 +14,7 @@ import twins_fault
 import twins_quiet
 import twins_room
 import twins_shapes
+import twins_statistics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,6 +60,10 @@ CASES = {
     "cusum": (
         {"tau_s": 300.0, "unit_s": 5.0, "warmup_s": 100.0},
         lambda: twins.CusumTwin(300.0, 5.0, 0.75, 100.0),
+    ),
+    "robust": (
+        {"window_s": 60.0, "warmup_s": 100.0},
+        lambda: twins_statistics.RobustTwin(60.0, 100.0),
     ),
     "time_of_day": (
         {"warmup_s": 86400.0, "utc_offset_s": 28800, "memory_s": 200000.0},
@@ -108,6 +113,7 @@ LARGEST = {
     "counts": 2400,
     "time_of_day": 1200,
     "season": 2400,
+    "robust": 1600,
     "half_space_trees": 64 * 1024,
     "discord": 64 * 1024,
     "nearest": 64 * 1024,
