@@ -7,17 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.alert import Reason
-from models.detectors.bank import AdvanceScores, Columns, Judged, PackedBank, Trait, judgements
+from models.detectors.bank import AdvanceScores, Columns, Judged, PackedBank, Trait
 from models.detectors.calendar import HALF_HOUR_NS, CalendarParameters
 from models.detectors.counts_kernels import EACH, ON, TOTAL, advance_counts, score_counts, unpacked
 from models.detectors.counts_record import PARTS, RECORD
+from models.detectors.gather import gather
 from models.detectors.learned import LearnedParameters
 from models.detectors.parameters import parameter
 from models.detectors.rows import SECOND
 from models.readings import Bytes, Floats
 
 _MODES = {"each": EACH, "total": TOTAL, "on": ON}
-_AT_ONCE = 64  # judgements a call of the kernel may make before it is called again
 
 
 class CountsParameters(LearnedParameters, CalendarParameters):
@@ -133,19 +133,8 @@ class CountsBank(PackedBank[CountsParameters]):
     def advance(self, time_ns: int) -> AdvanceScores | None:
         if not self.needs_time:
             return None
-        found = [self._judge_until(time_ns)]
-        while found[-1] is not None and len(found[-1].slot) == _AT_ONCE:
-            found.append(self._judge_until(time_ns))
-        said = [one for one in found if one is not None]
-        if len(said) < 2:
-            return said[0] if said else None
-        slot, at = (np.concatenate([getattr(one, name) for one in said]) for name in ("slot", "at"))
-        return AdvanceScores(slot, at, np.concatenate([one.table for one in said], axis=1))
-
-    def _judge_until(self, time_ns: int) -> AdvanceScores | None:
-        slot, at, table = np.empty(_AT_ONCE, np.int64), np.empty(_AT_ONCE, np.int64), np.empty((5, _AT_ONCE))
-        found = advance_counts(self.state, time_ns, self._day, self._judging, slot, at, table)
-        return judgements(slot, at, table, found)
+        given = (time_ns, self._day, self._judging)
+        return gather(lambda slot, at, table: advance_counts(self.state, *given, slot, at, table))
 
     def shift(self, delta_ns: int) -> None:
         super().shift(delta_ns)

@@ -28,6 +28,7 @@ from models.detectors.room import RoomBank, RoomParameters
 from models.detectors.season import SeasonBank, SeasonParameters
 from models.detectors.state_duration import StateDurationBank, StateDurationParameters
 from models.detectors.time_of_day import TimeOfDayBank, TimeOfDayParameters
+from models.detectors.usual_duration import UsualDurationBank, UsualDurationParameters
 from models.errors import ParameterError
 
 # Kinds of channel that measure a quantity: neither states nor counts.
@@ -160,6 +161,33 @@ DETECTORS: dict[str, DetectorEntry] = {
             bytes_per_channel=40,
             warm_up="none",
             source="IEC 62682, state alarms",
+        ),
+        DetectorEntry(
+            name="usual_duration",
+            title="State held longer than usual",
+            title_zh="状态持续比平时久",
+            parameters=UsualDurationParameters,
+            bank=UsualDurationBank,
+            learned=True,
+            kinds=(
+                "door",
+                "valve",
+                "switch",
+                "contact",
+                "pump",
+                "presence",
+                "occupancy",
+                "motion",
+                "bed",
+                "lift",
+                "light",
+                "power",
+                "state",
+            ),
+            cost_ns=70,
+            bytes_per_channel=1200,
+            warm_up="warmup_s, three days unless set, and fifty durations of the state",
+            source="Cox and Oakes 1984, Analysis of survival data; surprise: Hosking and Wallis 1987",
         ),
         DetectorEntry(
             name="fault",

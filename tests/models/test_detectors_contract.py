@@ -69,6 +69,10 @@ CASES = {
         {"warmup_s": 86400.0, "utc_offset_s": 28800, "memory_s": 200000.0},
         lambda: twins.TimeOfDayTwin(28800, warmup_s=86400.0, memory_s=200000.0),
     ),
+    "usual_duration": (
+        {"active_above": 0.0, "shortest_s": 300.0, "warmup_s": 86400.0, "utc_offset_s": 28800},
+        lambda: twins_calendar.UsualDurationTwin(0.0, 300.0, 86400.0, 28800),
+    ),
     "counts": (
         {
             "active_above": 1.2,
@@ -105,12 +109,13 @@ CASES = {
 }
 # Bytes a channel may take where it is not 128 for a rule and 512 for a learned detector: those with a season,
 # and those that keep readings themselves, within what the default fusion may take.
-# Three kinds of day take three seasons.
+# Three kinds of day take three seasons, two states two sketches.
 # A channel that is judged together with others keeps how it goes with each of them.
 LARGEST = {
     "default": 64 * 1024,
     "quiet": 1200,
     "counts": 2400,
+    "usual_duration": 1200,
     "time_of_day": 1200,
     "season": 2400,
     "robust": 1600,
@@ -123,12 +128,13 @@ STEPS = {
     "default": 450.0,
     "quiet": 450.0,
     "counts": 450.0,
+    "usual_duration": 450.0,
     "time_of_day": 450.0,
     "season": 900.0,
 }  # seconds between readings, where one second is too short to learn anything
 
 # Seconds of silence after the walk, for detectors that must have learned before time alone tells them more.
-SILENCES = {"counts": 6 * 3600}
+SILENCES = {"counts": 6 * 3600, "usual_duration": 6 * 3600}
 
 every_detector = pytest.mark.parametrize("name", list(DETECTORS))
 

@@ -305,3 +305,87 @@ class CountsTwin:
         self.last, self.value = time, value
         self.told = self.judge()[0]
         return self.told
+
+
+class UsualDurationTwin:
+    """Keeps the present state and the times at which to look again; `shortest_s` delays every change."""
+
+    def __init__(self, above, shortest_s, warmup_s, utc_offset_s=0):
+        self.above, self.shortest, self.warmup = above, round(shortest_s * SECOND), warmup_s
+        self.offset, self.sketches = utc_offset_s * SECOND, [SurpriseTwin(1000.0), SurpriseTwin(1000.0)]
+        self.usual, self.count, self.width = [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]
+        self.at, self.last, self.taught, self.told = {}, None, 0.0, 0.0
+
+    def begin(self, on, time, whole, now):
+        self.on, self.since, self.whole, self.other, self.told = on, time, whole, None, 0.0
+        self.span = (time + self.offset) // (3 * 3600 * SECOND) % 8
+        self.centre = self.due = None
+        if self.count[on] > 0:
+            usual, width, count = self.at.get((on, self.span), (0.0, 0.0, 0.0))
+            self.centre = (count * usual + 0.5 * self.usual[on]) / (count + 0.5)
+            self.reach = max(0.05, (count * width + 0.5 * self.width[on]) / (count + 0.5))
+            self.due = max(now, time + max(SECOND, int(math.exp(self.centre) * SECOND)))
+
+    def end(self, time):
+        on, length = self.on, math.log(max(1e-3, (time - self.since) * 1e-9))
+        if not self.whole:
+            return
+        usual, width, count = self.at.get((on, self.span), (0.0, 0.0, 0.0))
+        if count >= 2:
+            self.sketches[on].learn(max(0.0, length - self.centre) / self.reach, 1.0)
+            farthest = 5.0 * self.reach
+            length = max(self.centre - farthest, min(self.centre + farthest, length))
+            missed = abs(length - self.centre)
+            width = f4(width + (missed - width) / count if width > 0 else missed)
+        count = min(100.0, count + 1.0)
+        if self.count[on] > 0:
+            self.width[on] += (abs(length - self.usual[on]) - self.width[on]) / self.count[on]
+        self.count[on] = min(100.0, self.count[on] + 1.0)
+        self.usual[on] += (length - self.usual[on]) / self.count[on]
+        self.at[on, self.span] = f4(usual + (length - usual) / count), width, count
+
+    def change(self, now):
+        since = self.other
+        self.end(since)
+        self.begin(1 - self.on, since, True, now)
+
+    def judge(self, time):
+        sketch = self.sketches[self.on]
+        if self.taught < self.warmup or sketch.seen < 50 or self.centre is None or not self.on:
+            return 0.0
+        length = math.log(max(1e-3, (time - self.since) * 1e-9))
+        return sketch.of(max(0.0, length - self.centre) / self.reach)
+
+    def advance(self, time):
+        if self.last is None:
+            return None
+        if self.other is not None and time >= self.other + self.shortest:
+            told = self.told
+            self.change(time)
+            return 0.0 if told > 0 else None
+        said = None
+        while self.due is not None and self.other is None and self.due <= time:
+            score = self.judge(time)
+            self.due += max(SECOND, (self.due - self.since) // 64)
+            if score >= self.told + 0.1:
+                said = self.told = score
+        return said
+
+    def score(self, time, value):
+        on = int(value > self.above)
+        if self.last is None:
+            self.begin(on, time, False, time)
+            self.last = time
+            return 0.0
+        if time > self.last:
+            self.taught += (time - self.last) * 1e-9
+            self.last = time
+            if on == self.on:
+                self.other = None
+            elif self.other is None:
+                self.other = time
+            if self.other is not None and time - self.other >= self.shortest:
+                self.change(time)
+            if self.other is None:
+                self.told = self.judge(time)
+        return self.told

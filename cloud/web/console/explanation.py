@@ -26,6 +26,7 @@ _MEANT = {
     "flat.limit": "span",
     "held.limit": "span",
     "held.state": "written",
+    "lasted.state": "written",
     "too_many.expected": "number",
     "too_few.expected": "number",
     "rate.limit": "rate",
@@ -120,6 +121,8 @@ def _variant(code: str, given: Mapping[str, Any], view: AlertView, alert: Alert,
         return f"shifted_{'high' if given['value'] > given['expected'] else 'low'}"
     if code == "dwelt" and _are_numbers(given.get("value"), given.get("limit")):
         return f"dwelt_{'above' if given['value'] > given['limit'] else 'below'}"
+    if code == "lasted" and not _state(given.get("state"), view, words):
+        return "lasted_on" if given.get("state") else "lasted_off"
     if code == "rate" and _are_numbers(given.get("per_s")):
         return "rate_rise" if given["per_s"] > 0 else "rate_fall"
     return code
