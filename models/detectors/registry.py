@@ -18,6 +18,7 @@ from models.detectors.fault import FaultBank, FaultParameters
 from models.detectors.flat_line import FlatLineBank, FlatLineParameters
 from models.detectors.fusion.bank import DefaultBank, DefaultParameters
 from models.detectors.half_space_trees import HalfSpaceTreesBank, HalfSpaceTreesParameters
+from models.detectors.level_shift import LevelShiftBank, LevelShiftParameters
 from models.detectors.limit import LimitBank, LimitParameters
 from models.detectors.nearest import NearestBank, NearestParameters
 from models.detectors.parameters import Parameters, parse
@@ -283,7 +284,7 @@ DETECTORS: dict[str, DetectorEntry] = {
         DetectorEntry(
             name="robust",
             title="Far from where it mostly is",
-            title_zh="远离通常所在",
+            title_zh="远离常态",
             parameters=RobustParameters,
             bank=RobustBank,
             learned=True,
@@ -292,6 +293,19 @@ DETECTORS: dict[str, DetectorEntry] = {
             bytes_per_channel=1512,
             warm_up="warmup_s, one day unless set",
             source="Hampel 1974; Davies and Gather 1993, The identification of multiple outliers",
+        ),
+        DetectorEntry(
+            name="level_shift",
+            title="Moved to another level",
+            title_zh="移到另一水平",
+            parameters=LevelShiftParameters,
+            bank=LevelShiftBank,
+            learned=True,
+            kinds=(),
+            cost_ns=20,
+            bytes_per_channel=752,
+            warm_up="warmup_s, one day unless set, and fifty fifths of a window",
+            source="Eichinger and Kirch 2018, A MOSUM procedure; Page 1954",
         ),
         DetectorEntry(
             name="time_of_day",

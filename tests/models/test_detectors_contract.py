@@ -65,6 +65,10 @@ CASES = {
         {"window_s": 60.0, "warmup_s": 100.0},
         lambda: twins_statistics.RobustTwin(60.0, 100.0),
     ),
+    "level_shift": (
+        {"window_s": 20.0, "warmup_s": 100.0, "memory_s": 600.0},
+        lambda: twins_statistics.LevelShiftTwin(20.0, 100.0, 600.0),
+    ),
     "time_of_day": (
         {"warmup_s": 86400.0, "utc_offset_s": 28800, "memory_s": 200000.0},
         lambda: twins.TimeOfDayTwin(28800, warmup_s=86400.0, memory_s=200000.0),
@@ -119,6 +123,7 @@ LARGEST = {
     "time_of_day": 1200,
     "season": 2400,
     "robust": 1600,
+    "level_shift": 800,
     "half_space_trees": 64 * 1024,
     "discord": 64 * 1024,
     "nearest": 64 * 1024,

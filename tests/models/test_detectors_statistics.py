@@ -1,4 +1,4 @@
-"""Robust: what each statistic is for, on readings once a minute."""
+"""Robust and level shift: what each statistic is for, on readings once a minute."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ SECOND = 1_000_000_000
 START = 1_790_000_000 * SECOND
 DAY, HOUR = 1440, 60
 AT = 12 * DAY  # where things happen
-TWINS = {"robust": twins.RobustTwin}
+TWINS = {"robust": twins.RobustTwin, "level_shift": twins.LevelShiftTwin}
 # Windows so short that a run of days holds enough of them to count the rarest.
-SHORT = {"robust": {"window_s": 36_000.0}}
+SHORT = {"robust": {"window_s": 36_000.0}, "level_shift": {"window_s": 600.0}}
 
 every_statistic = pytest.mark.parametrize("name", list(TWINS))
 
@@ -179,3 +179,65 @@ def test_robust_says_what_is_usual_and_how_far_off_it_is():
     assert told["lower"] < told["expected"] < told["upper"] < 35.0
     assert told["expected"] == pytest.approx(20.0, abs=0.4)
     assert told["distance"] == pytest.approx(15.0 / 0.67, rel=0.2) and told["surprise"] > 5
+
+
+def test_level_shift_finds_what_hides_in_single_readings():
+    value = calm()
+    value[AT : AT + 6 * HOUR] += 1.0
+    during = slice(AT, AT + 6 * HOUR)
+    assert scores_of("level_shift", value)[during].max() > 5
+    for other in ("ewma", "time_of_day", "robust", "half_space_trees", "discord"):
+        assert scores_of(other, value)[during].max() < 4.2, other
+
+
+def test_level_shift_takes_no_burst_for_a_level():
+    value = calm(seed=2)
+    value[AT : AT + 10] += 30.0
+    assert scores_of("level_shift", value)[AT : AT + 6 * HOUR].max() < 3
+    assert scores_of("cusum", value)[AT : AT + HOUR].max() > 5
+
+
+def test_level_shift_does_not_learn_a_hazard_of_hours():
+    value = calm()
+    value[AT : AT + 5 * HOUR] += 3.0
+    during = slice(AT + HOUR, AT + 5 * HOUR)
+    assert scores_of("level_shift", value)[during].min() > 5
+    assert scores_of("ewma", value)[during].max() < 4
+
+
+def test_level_shift_takes_another_level_for_usual_within_a_day():
+    value = calm()
+    value[AT:] += 3.0
+    assert scores_of("level_shift", value)[AT + DAY :].max() < 3
+
+
+def test_level_shift_sees_the_same_at_irregular_times():
+    chance = np.random.default_rng(6)
+    time = START + np.cumsum(chance.exponential(60.0, 14 * DAY) * SECOND).astype(np.int64)
+    since = (time - START) / SECOND - 12 * 86400
+    value = calm()
+    value[(since > 0) & (since < 6 * 3600)] += 2.0
+    scores = scores_of("level_shift", value, time)
+    assert scores[(since > 0) & (since < 3 * 3600)].max() > 5
+    assert (scores[since < 0] >= 3).mean() < 2e-3
+
+
+def test_level_shift_counts_by_time_not_by_readings():
+    """An hour at 20 and an hour at 21 differ by one, though the second had sixty times the readings."""
+    bank = make_bank("level_shift", {}, [0])
+    bank.score(block_of(calm(2 * DAY)))
+    time = START + 2 * DAY * 60 * SECOND + np.arange(7200) * SECOND
+    scores = bank.score(block_of(calm(7200) + 1.0, time))
+    assert scores.detail[3600] == pytest.approx(1.0, abs=0.25)
+    assert scores.expected[7199] < 20.7
+
+
+def test_level_shift_says_how_far_and_from_where():
+    value = calm()
+    value[AT : AT + 6 * HOUR] -= 3.0
+    [reason] = reasons_at("level_shift", value, AT + 90)
+    told = reason.parameters
+    assert reason.code == "level_down"
+    assert told["change"] == pytest.approx(3.0, abs=0.3) and told["seconds"] == 3600.0
+    assert told["expected"] == pytest.approx(20.0, abs=0.2)
+    assert told["lower"] < told["expected"] < told["upper"]

@@ -107,6 +107,7 @@ class BlocksTwin(WaryTwin):
         super().__init__(warmup_s, memory_s)
         self.length, self.remembered, self.clock = length, memory_s, 0.0
         self.rows, self.blocks, self.usual, self.told = [], [], {True: 0.0, False: 0.0}, 0.0
+        self.judged, self.sides = 0.0, {True: 0.0, False: 0.0}
 
     def score(self, time, value):
         if self.last is None:
@@ -140,28 +141,36 @@ class BlocksTwin(WaryTwin):
         scale = max(self.usual[up], 0.25 * self.usual[not up], floor)
         distance = in_units(abs(size), scale)
         self.told = self.surprise(distance)
-        weight, settled = self.weigh(self.told, self.seconds), self.taught >= 0.25 * self.warmup
-        if settled:
+        weight, bound = self.weigh(self.told, self.seconds), math.inf
+        self.judged += self.seconds
+        if self.judged >= 0.25 * self.warmup:
             self.sketch.learn(distance, weight)
-        gain, usual, moved = self.gain(), self.usual[up], abs(size)
-        if size == 0:
-            return
-        if settled and scale > 0:
-            moved = min(moved, max(5.0, distance_of_three(self.sketch)) * scale)
-        self.usual[up] = usual + gain * (moved - usual) if usual > 0 or settled else moved
+            bound = max(5.0, distance_of_three(self.sketch)) * scale if scale > 0 else math.inf
+        if size != 0:
+            self.sides[up] += weight
+            gain = weight / min(self.memory, max(self.sides[up], 0.25 * self.judged))
+            self.usual[up] += gain * (min(abs(size), bound) - self.usual[up])
 
-    def gain(self):
-        return (0.0625 * self.seconds if self.strange else self.seconds) / min(self.memory, self.taught)
+    def taught_by(self):
+        return 0.0625 * self.seconds if self.strange else self.seconds
 
 
 class LevelShiftTwin(BlocksTwin):
+    """Blocks go from the list of recent ones to the list of those before."""
+
     def __init__(self, window_s=3600.0, warmup_s=86400.0, memory_s=MEMORY_S):
         super().__init__(window_s / 5, warmup_s, memory_s)
+        self.before, self.owed = [], 0.0
 
     def close(self):
         self.blocks.append(self.means()[1])
+        if len(self.blocks) > 5:
+            self.owed += 0.5 if self.strange else 1.0
+            if self.owed >= 1.0:
+                self.owed -= 1.0
+                self.before.append(self.blocks[-6])
         if len(self.blocks) >= 20:
-            self.judge(middle_mean(self.blocks[-5:], 1) - middle_mean(self.blocks[-20:-5], 3))
+            self.judge(middle_mean(self.blocks[-5:], 2) - middle_mean(self.before[-15:], 3))
 
 
 class VarianceTwin(BlocksTwin):
@@ -186,16 +195,17 @@ class VarianceTwin(BlocksTwin):
     def close(self):
         variance = self.about_line()
         self.blocks.append(math.log(variance + max(1e-280, 0.01 * self.variance)))
-        present = middle_mean(self.blocks[-8:], 2) if len(self.blocks) >= 8 else None
-        if len(self.blocks) == 8:
-            self.centre = present
-        if len(self.blocks) > 8:
+        if len(self.blocks) >= 8:
+            present = middle_mean(self.blocks[-8:], 2)
+            if len(self.blocks) == 8:
+                self.centre = present
             size = present - self.centre
             self.judge(size, 0.1)
-            self.centre += self.gain() * size
+            self.centre += self.taught_by() / min(self.memory, self.judged) * size
         settled = self.taught >= 0.25 * self.warmup and self.variance > 0
         bound = 25.0 * self.variance if settled else math.inf
-        self.variance += self.gain() * (min(variance, bound) - self.variance)
+        gain = self.taught_by() / min(self.memory, self.taught)
+        self.variance += gain * (min(variance, bound) - self.variance)
 
 
 class SlopeTwin(BlocksTwin):

@@ -19,6 +19,7 @@ _MEANT = {
     "lower": "unit",
     "upper": "unit",
     "difference": "unit",
+    "change": "unit",
     "limit": "written",
     "seconds": "span",
     "per_s": "rate",

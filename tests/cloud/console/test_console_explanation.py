@@ -66,6 +66,12 @@ CASES = [
     (view("power", "W", 1.0, reason("unexpected", value=5.0, expected=45.0, upper=50.0), detector="season"),
      "Power 5 W is 40 W lower than usual at this hour (at most 50 W)",
      "功率 5 W，比平时这一钟点低 40 W（通常不高于 50 W）"),
+    (view("temperature", "Cel", 0.1, reason("outlying", value=35.0, expected=20.0, lower=18.1, upper=22.0)),
+     "Temperature 35.0 °C lies far from where it mostly is (18.1 °C to 22.0 °C)",
+     "温度 35.0 °C，远离其常态（通常 18.1 °C 至 22.0 °C）"),
+    (view("humidity", "%RH", 0.5, reason("level_up", value=61.0, expected=50.0, change=9.5, seconds=3600.0)),
+     "Humidity has moved up by 9.5 % RH within 1 h 0 min: 61.0 % RH, before about 50.0 % RH",
+     "湿度在 1 小时 0 分内上移了 9.5 % RH：现为 61.0 % RH，此前约 50.0 % RH"),
     (view("flow", "", 0.0), "Flow: no reading came", "没有收到流量读数"),
 ]  # fmt: skip
 
