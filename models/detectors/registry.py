@@ -30,6 +30,7 @@ from models.detectors.season import SeasonBank, SeasonParameters
 from models.detectors.state_duration import StateDurationBank, StateDurationParameters
 from models.detectors.time_of_day import TimeOfDayBank, TimeOfDayParameters
 from models.detectors.usual_duration import UsualDurationBank, UsualDurationParameters
+from models.detectors.variance import VarianceBank, VarianceParameters
 from models.errors import ParameterError
 
 # Kinds of channel that measure a quantity: neither states nor counts.
@@ -306,6 +307,19 @@ DETECTORS: dict[str, DetectorEntry] = {
             bytes_per_channel=752,
             warm_up="warmup_s, one day unless set, and fifty fifths of a window",
             source="Eichinger and Kirch 2018, A MOSUM procedure; Page 1954",
+        ),
+        DetectorEntry(
+            name="variance",
+            title="Restless, or gone still",
+            title_zh="起伏异常或归于平静",
+            parameters=VarianceParameters,
+            bank=VarianceBank,
+            learned=True,
+            kinds=(),
+            cost_ns=22,
+            bytes_per_channel=688,
+            warm_up="warmup_s, one day unless set, and fifty eighths of a window",
+            source="Bartlett and Kendall 1946, log variances; Inclan and Tiao 1994, changes of variance",
         ),
         DetectorEntry(
             name="time_of_day",

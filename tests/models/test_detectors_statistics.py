@@ -1,4 +1,4 @@
-"""Robust and level shift: what each statistic is for, on readings once a minute."""
+"""Robust, level shift and variance: what each statistic is for, on readings once a minute."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ SECOND = 1_000_000_000
 START = 1_790_000_000 * SECOND
 DAY, HOUR = 1440, 60
 AT = 12 * DAY  # where things happen
-TWINS = {"robust": twins.RobustTwin, "level_shift": twins.LevelShiftTwin}
+TWINS = {"robust": twins.RobustTwin, "level_shift": twins.LevelShiftTwin, "variance": twins.VarianceTwin}
 # Windows so short that a run of days holds enough of them to count the rarest.
-SHORT = {"robust": {"window_s": 36_000.0}, "level_shift": {"window_s": 600.0}}
+SHORT = {
+    "robust": {"window_s": 36_000.0},
+    "level_shift": {"window_s": 600.0},
+    "variance": {"window_s": 1920.0},
+}
 
 every_statistic = pytest.mark.parametrize("name", list(TWINS))
 
@@ -241,3 +245,79 @@ def test_level_shift_says_how_far_and_from_where():
     assert told["change"] == pytest.approx(3.0, abs=0.3) and told["seconds"] == 3600.0
     assert told["expected"] == pytest.approx(20.0, abs=0.2)
     assert told["lower"] < told["expected"] < told["upper"]
+
+
+def spread(value, times, hours=6):
+    """The readings from AT on, `times` as far from their level."""
+    during = slice(AT, AT + hours * HOUR)
+    value[during] = 20 + (value[during] - 20) * times
+    return value
+
+
+def test_variance_finds_what_went_dead_quiet_where_others_see_calm():
+    value, late = spread(calm(), 0.3), slice(AT + HOUR, AT + 6 * HOUR)
+    scores = scores_of("variance", value)
+    assert scores[late].min() > 5 > 3 > scores[AT + 8 * HOUR :].max()
+    for other in ("ewma", "cusum", "time_of_day", "robust", "level_shift", "half_space_trees", "nearest"):
+        assert scores_of(other, value)[late].max() < 3, other
+
+
+def test_variance_finds_a_rattle_and_keeps_saying_so():
+    value, late = spread(calm(), 2.0), slice(AT + HOUR, AT + 6 * HOUR)
+    assert np.median(scores_of("variance", value)[late]) > 4
+    for other in ("ewma", "cusum", "time_of_day", "robust", "level_shift", "half_space_trees", "nearest"):
+        assert np.median(scores_of(other, value)[late]) < 2.5, other
+
+
+def test_variance_does_not_learn_a_rattle_of_hours():
+    scores = scores_of("variance", spread(calm(), 4.0, hours=8))
+    assert scores[AT + HOUR : AT + 8 * HOUR].min() > 5
+
+
+def test_variance_hears_one_side():
+    for times, heard, deaf in ((0.2, "low", "high"), (3.0, "high", "low")):
+        value, late = spread(calm(), times), slice(AT + HOUR, AT + 6 * HOUR)
+        assert scores_of("variance", value, side=heard)[late].min() > 3
+        assert scores_of("variance", value, side=deaf)[late].max() == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda since: 20.0 * (since >= 0),
+        lambda since: np.clip(since / HOUR * 2.0, 0, 30),
+        lambda since: 30.0 * ((since >= 0) & (since < 10)),
+    ],
+    ids=["jump", "ramp", "burst"],
+)
+def test_variance_takes_no_other_change_for_a_rattle(change):
+    value = calm(seed=2) + change(np.arange(14 * DAY) - AT)
+    assert scores_of("variance", value)[AT : AT + 12 * HOUR].max() < 2
+
+
+def test_variance_is_the_same_at_irregular_times_and_at_another_pace():
+    """Days at irregular minutes, then hours at one a second: no change; then it goes still."""
+    chance, n = np.random.default_rng(6), 10 * DAY
+    time = np.cumsum(chance.exponential(60.0, n))
+    time = START + (np.append(time, time[-1] + 1.0 + np.arange(20_000)) * SECOND).astype(np.int64)
+    value = calm(n + 20_000)
+    assert scores_of("variance", value, time)[n:].max() < 2
+    value[n + 10_000 :] = 20 + (value[n + 10_000 :] - 20) * 0.3
+    assert scores_of("variance", value, time)[n + 13_600 :].min() > 3.5
+
+
+def test_variance_of_what_only_ever_stood_still_is_found_when_it_begins_to_rattle():
+    value = np.full(14 * DAY, 20.0)
+    value[AT:] += np.random.default_rng(1).normal(0, 1, 2 * DAY)
+    scores = scores_of("variance", value)
+    assert scores[:AT].max() == 0 and scores[AT + HOUR] == pytest.approx(9.9)
+
+
+def test_variance_says_how_many_times_as_restless_or_as_still():
+    for times, code in ((3.0, "restless"), (0.25, "gone_still")):
+        [reason] = reasons_at("variance", spread(calm(), times), AT + 3 * HOUR)
+        told = reason.parameters
+        assert reason.code == code
+        assert told["times"] == pytest.approx(max(times, 1 / times), rel=0.3)
+        assert told["upper"] - told["expected"] == pytest.approx(3.0, rel=0.3), "three usual deviations"
+        assert told["expected"] - told["lower"] == pytest.approx(3.0, rel=0.3)

@@ -72,6 +72,12 @@ CASES = [
     (view("humidity", "%RH", 0.5, reason("level_up", value=61.0, expected=50.0, change=9.5, seconds=3600.0)),
      "Humidity has moved up by 9.5 % RH within 1 h 0 min: 61.0 % RH, before about 50.0 % RH",
      "湿度在 1 小时 0 分内上移了 9.5 % RH：现为 61.0 % RH，此前约 50.0 % RH"),
+    (view("vibration", "mm/s", 0.1, reason("restless", value=3.0, times=4.2)),
+     "Vibration varies 4.2 times as much as usual (now 3.0 mm/s)",
+     "振动的起伏是平时的 4.2 倍（现为 3.0 mm/s）"),
+    (view("vibration", "mm/s", 0.1, reason("gone_still", value=0.0, times=8.0)),
+     "Vibration has gone still: it varies 8 times less than usual (now 0.0 mm/s)",
+     "振动异常平静：起伏仅为平时的 8 分之一（现为 0.0 mm/s）"),
     (view("flow", "", 0.0), "Flow: no reading came", "没有收到流量读数"),
 ]  # fmt: skip
 
