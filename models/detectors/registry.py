@@ -173,6 +173,7 @@ DETECTORS: dict[str, DetectorEntry] = {
             learned=True,
             kinds=(
                 "door",
+                "flow",
                 "valve",
                 "switch",
                 "contact",
@@ -187,7 +188,7 @@ DETECTORS: dict[str, DetectorEntry] = {
                 "state",
             ),
             cost_ns=70,
-            bytes_per_channel=1200,
+            bytes_per_channel=1216,
             warm_up="warmup_s, three days unless set, and fifty durations of the state",
             source="Cox and Oakes 1984, Analysis of survival data; surprise: Hosking and Wallis 1987",
         ),

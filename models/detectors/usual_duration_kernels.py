@@ -40,6 +40,11 @@ _FEWEST = 2.0  # durations begun at such a time, before another tells how far fr
 _CLIP = 5.0  # an odd duration counts as at most so many usual distances away
 _NARROWEST = 0.05  # durations are taken for no more alike than to a twentieth
 _SHORTEST_S = 1e-3
+_BEYOND = 1.25  # a duration so many times as long as any of the last month is no mere record, and
+_PER_DOUBLING = 10.0  # twice that is as surprising as anything
+_RECORD_S = 30 * 86400.0
+_GROWS = 2.0  # one duration makes the longest at most so many times as long: it may be the hazard
+_CAP = 9.9
 _GROWTH_SHIFT = 6  # `advance` looks again when a 64th more has passed
 _WORTH_TELLING = 0.1  # and tells a score that has risen by so much
 
@@ -60,6 +65,7 @@ RECORD: list[Any] = [
     ("usual", "f8", (2,)),  # log of the usual seconds of each state, over the whole day
     ("count", "f8", (2,)),
     ("width", "f8", (2,)),  # how far from it durations usually are
+    ("longest", "f8", (2,)),  # seconds of the longest of late
     ("usual_at", "f4", (2 * HOURS,)),  # the same by the time of day at which it began
     ("width_at", "f4", (2 * HOURS,)),
     ("count_at", "f4", (2 * HOURS,)),
@@ -96,7 +102,9 @@ def end_state(state: Any, sketches: NDArray[Any], time: int) -> None:
         return
     which = state.state
     place = which * HOURS + state.span
-    length = math.log(max(_SHORTEST_S, (time - state.since) * NANO))
+    seconds = max(_SHORTEST_S, (time - state.since) * NANO)
+    remember_longest(state, which, seconds)
+    length = math.log(seconds)
     if state.count_at[place] >= _FEWEST:
         centre, reach, known = state.centre, state.reach, np.float64(state.width_at[place])
         learn_distance(sketches[which], bin_of(max(0.0, length - centre) / reach), 1.0, _REMEMBERED)
@@ -113,6 +121,17 @@ def end_state(state: Any, sketches: NDArray[Any], time: int) -> None:
 
 
 @kernel
+def remember_longest(state: Any, which: int, seconds: float) -> None:
+    """Let the longest durations fade, and lengthen that of the state that has lasted `seconds`."""
+    fade = math.exp(-seconds / _RECORD_S)
+    state.longest[0] *= fade
+    state.longest[1] *= fade
+    longest = state.longest[which]
+    if seconds > longest:
+        state.longest[which] = min(seconds, _GROWS * longest) if longest > 0.0 else seconds
+
+
+@kernel
 def is_warm(state: Any, sketches: NDArray[Any], warmup: float) -> bool:
     """Whether enough durations of the present state are known to judge it."""
     return bool(state.taught >= warmup and sketches[state.state].known > 0.0 and not math.isnan(state.centre))
@@ -126,7 +145,11 @@ def judge_state(state: Any, sketches: NDArray[Any], time: int, given: Given) -> 
         return 0.0
     seconds = max(_SHORTEST_S, (time - state.since) * NANO)
     distance = max(0.0, math.log(seconds) - state.centre) / state.reach
-    return surprise_of(sketches[which], distance, bin_of(distance))
+    surprise = surprise_of(sketches[which], distance, bin_of(distance))
+    record = _BEYOND * state.longest[which]
+    if seconds > record > 0.0:
+        surprise += _PER_DOUBLING * math.log(seconds / record) / math.log(2.0)
+    return float(min(_CAP, surprise))
 
 
 @kernel

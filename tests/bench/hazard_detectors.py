@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from fixed_limits import FACTORS, limit_monitors
 
+from models.alert import AlertKind
 from models.configuration import MonitorConfig, TriggerConfig
-from models.detectors.plausibility.natures import LIVELY, STATE, nature_of
+from models.default_monitors import default_monitors
+from models.detectors.bank import Trait
 from models.detectors.registry import DETECTORS
 from models.wire.messages import ChannelEntry
 
@@ -23,55 +25,10 @@ class DetectorSet:
     learning_days: float = 10.0
 
 
-BUDGET_PER_WEEK = 0.05  # alert onsets a channel: one in five months
-SLOW = {"smooth_s": 3600.0, "frame_s": 900.0}
-LIFE = ("motion", "presence", "occupancy")
-# What no statistics may outvote, by kind: EN 50291 and EN 50194 alarms.
-DANGER = (("co", 100.0, 600.0), ("co", 50.0, 3600.0), ("gas", 10.0, 60.0))
-
-
-def default_monitors(channels: Sequence[ChannelEntry]) -> list[MonitorConfig]:
-    """What a site gets when nobody has configured anything, by what a channel's table says alone.
-
-    Measured quantities: the default at two paces, without a delay where jumping is their nature. Signs of
-    life: quiet. Poisonous and explosive gas: a limit.
-    """
-    measured = [c for c in channels if not nature_of(c.kind) & STATE]
-    steady = [c.name for c in measured if not nature_of(c.kind) & LIVELY]
-    lively = [c.name for c in measured if nature_of(c.kind) & LIVELY]
-    life = [c.name for c in channels if c.kind in LIFE]
-    found = [
-        _monitor("steady-fast", "default", {}, steady, TriggerConfig(on=3.0, on_delay_s=30.0, **_BUDGETED)),
-        _monitor(
-            "steady-slow", "default", SLOW, steady, TriggerConfig(on=3.0, on_delay_s=300.0, **_BUDGETED)
-        ),
-        _monitor("lively-fast", "default", {}, lively, TriggerConfig(on=3.0, **_BUDGETED)),
-        _monitor("lively-slow", "default", SLOW, lively, TriggerConfig(on=3.0, **_BUDGETED)),
-        _monitor("life", "quiet", {}, life, TriggerConfig(on=5.0, **_BUDGETED)),
-    ]
-    for kind, high, delay_s in DANGER:
-        names = [c.name for c in channels if c.kind == kind]
-        trigger = TriggerConfig(on=5.0, on_delay_s=delay_s, off_delay_s=900.0)
-        found.append(_monitor(f"danger-{kind}-{high:g}", "limit", {"high": high}, names, trigger))
-    return [monitor for monitor in found if monitor is not None]
-
-
-_BUDGETED = {"off_delay_s": 900.0, "budget_per_week": BUDGET_PER_WEEK}
-
-
-def _monitor(
-    name: str, detector: str, parameters: dict[str, float], names: list[str], trigger: TriggerConfig
-) -> MonitorConfig | None:
-    if not names:
-        return None
-    return MonitorConfig(
-        name=name,
-        detector=detector,
-        parameters=parameters,
-        channels=tuple(names),
-        trigger=trigger,
-        hazard="unusual",
-    )
+def site_monitors(channels: Sequence[ChannelEntry]) -> list[MonitorConfig]:
+    """What a site gets when nobody has configured anything, but for faults: those are no hazards."""
+    traits = [Trait(c.kind, c.unit, c.resolution, c.name) for c in channels]
+    return [monitor for monitor in default_monitors(traits) if monitor.kind == AlertKind.HAZARD]
 
 
 def learned_monitors(detector: str, channels: Sequence[ChannelEntry]) -> list[MonitorConfig]:
@@ -109,5 +66,5 @@ def detector_sets() -> dict[str, DetectorSet]:
         if entry.learned and name != "default"
     ]
     if "default" in DETECTORS:
-        found.append(DetectorSet("default", default_monitors))
+        found.append(DetectorSet("default", site_monitors))
     return {one.name: one for one in found}

@@ -123,7 +123,7 @@ LARGEST = {
     "default": 64 * 1024,
     "quiet": 1200,
     "counts": 2400,
-    "usual_duration": 1200,
+    "usual_duration": 1216,
     "time_of_day": 1200,
     "season": 2400,
     "robust": 1600,

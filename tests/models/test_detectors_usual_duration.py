@@ -208,3 +208,27 @@ def test_fewer_than_fifty_durations_are_not_judged():
     bank.advance(end + 1)
     bank.score(block_of([end + 60 * SECOND], [1.0]))
     assert bank.advance(end + 86400 * SECOND) is None
+
+
+def test_much_longer_than_ever_speaks_before_the_tail_would():
+    """Taps that run for seconds to minutes spread over decades: the tail alone has room for hours."""
+    chance = np.random.default_rng(3)
+    time, value, at = [], [], MIDNIGHT
+    for _ in range(600):
+        at += int(chance.uniform(600, 3000)) * SECOND
+        time.append(at)
+        value.append(6.0)
+        at += int(min(900.0, 20.0 * np.exp(chance.exponential(1.2)))) * SECOND
+        time.append(at)
+        value.append(0.0)
+    bank = make_bank("usual_duration", {"active_above": 0.05}, [1])
+    bank.advance(time[0])
+    for row in range(len(time)):
+        bank.advance(time[row])
+        bank.score(block_of(time[row : row + 1], value[row : row + 1]))
+    began = time[-1] + 600 * SECOND
+    bank.score(block_of([began], [6.0]))
+    said = bank.advance(began + 3600 * SECOND)
+    assert said.table[0].max() == 9.9
+    soonest = said.at[said.table[0] > 3.0][0]
+    assert 1125 < (soonest - began) / SECOND < 1500

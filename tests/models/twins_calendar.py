@@ -314,6 +314,7 @@ class UsualDurationTwin:
         self.above, self.shortest, self.warmup = above, round(shortest_s * SECOND), warmup_s
         self.offset, self.sketches = utc_offset_s * SECOND, [SurpriseTwin(1000.0), SurpriseTwin(1000.0)]
         self.usual, self.count, self.width = [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]
+        self.longest = [0.0, 0.0]
         self.at, self.last, self.taught, self.told = {}, None, 0.0, 0.0
 
     def begin(self, on, time, whole, now):
@@ -327,9 +328,13 @@ class UsualDurationTwin:
             self.due = max(now, time + max(SECOND, int(math.exp(self.centre) * SECOND)))
 
     def end(self, time):
-        on, length = self.on, math.log(max(1e-3, (time - self.since) * 1e-9))
+        on, seconds = self.on, max(1e-3, (time - self.since) * 1e-9)
         if not self.whole:
             return
+        self.longest = [one * math.exp(-seconds / (30 * 86400.0)) for one in self.longest]
+        if seconds > self.longest[on]:
+            self.longest[on] = min(seconds, 2.0 * self.longest[on]) if self.longest[on] else seconds
+        length = math.log(seconds)
         usual, width, count = self.at.get((on, self.span), (0.0, 0.0, 0.0))
         if count >= 2:
             self.sketches[on].learn(max(0.0, length - self.centre) / self.reach, 1.0)
@@ -353,8 +358,12 @@ class UsualDurationTwin:
         sketch = self.sketches[self.on]
         if self.taught < self.warmup or sketch.seen < 50 or self.centre is None or not self.on:
             return 0.0
-        length = math.log(max(1e-3, (time - self.since) * 1e-9))
-        return sketch.of(max(0.0, length - self.centre) / self.reach)
+        seconds = max(1e-3, (time - self.since) * 1e-9)
+        surprise = sketch.of(max(0.0, math.log(seconds) - self.centre) / self.reach)
+        record = 1.25 * self.longest[self.on]
+        if seconds > record > 0.0:
+            surprise += 10.0 * math.log(seconds / record) / math.log(2.0)
+        return min(9.9, surprise)
 
     def advance(self, time):
         if self.last is None:
