@@ -42,6 +42,7 @@ BLOCK: list[Any] = [
     ("floor", "f4"),
 ]
 P = TypeVar("P", bound=LearnedParameters)
+_SETTLED = 0.5  # of the warm-up: what sizes of the first hours make of the next ones would long be remembered
 _LEAST_REMEMBERED = 100.0  # blocks
 _LEAST = 0.25  # the usual size on one side is at least so much of the other's
 
@@ -139,7 +140,7 @@ def judge_block(state: Any, size: float, floor: float, sign: int, warmup: float,
     weight = weigh(state, score, state.seconds)
     state.judged += state.seconds
     bound = np.inf
-    if state.judged >= 0.25 * warmup:
+    if state.judged >= _SETTLED * warmup:
         learn_distance(state, bin_of(distance), weight, memory)
         # Where sizes often lie far out, as the band tells, the usual one is too small to bound them by.
         bound = max(CLIP, np.float64(state.band)) * scale if scale > 0.0 else np.inf

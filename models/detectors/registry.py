@@ -27,6 +27,7 @@ from models.detectors.rate import RateBank, RateParameters
 from models.detectors.robust import RobustBank, RobustParameters
 from models.detectors.room import RoomBank, RoomParameters
 from models.detectors.season import SeasonBank, SeasonParameters
+from models.detectors.slope import SlopeBank, SlopeParameters
 from models.detectors.state_duration import StateDurationBank, StateDurationParameters
 from models.detectors.time_of_day import TimeOfDayBank, TimeOfDayParameters
 from models.detectors.usual_duration import UsualDurationBank, UsualDurationParameters
@@ -306,7 +307,7 @@ DETECTORS: dict[str, DetectorEntry] = {
             kinds=(),
             cost_ns=20,
             bytes_per_channel=752,
-            warm_up="warmup_s, one day unless set, and fifty fifths of a window",
+            warm_up="warmup_s, one day unless set; half of it and fifty fifths of a window, if that is more",
             source="Eichinger and Kirch 2018, A MOSUM procedure; Page 1954",
         ),
         DetectorEntry(
@@ -317,10 +318,23 @@ DETECTORS: dict[str, DetectorEntry] = {
             bank=VarianceBank,
             learned=True,
             kinds=(),
-            cost_ns=22,
+            cost_ns=20,
             bytes_per_channel=688,
-            warm_up="warmup_s, one day unless set, and fifty eighths of a window",
+            warm_up="warmup_s, one day unless set; half of it and fifty eighths of a window, if that is more",
             source="Bartlett and Kendall 1946, log variances; Inclan and Tiao 1994, changes of variance",
+        ),
+        DetectorEntry(
+            name="slope",
+            title="Rises or falls unlike usual",
+            title_zh="升降趋势异常",
+            parameters=SlopeParameters,
+            bank=SlopeBank,
+            learned=True,
+            kinds=(),
+            cost_ns=20,
+            bytes_per_channel=712,
+            warm_up="warmup_s, one day unless set; half of it and fifty eighths of a window, if that is more",
+            source="Theil 1950; Sen 1968, Estimates of the regression coefficient based on Kendall's tau",
         ),
         DetectorEntry(
             name="time_of_day",

@@ -73,6 +73,10 @@ CASES = {
         {"window_s": 40.0, "warmup_s": 100.0},
         lambda: twins_statistics.VarianceTwin(40.0, 100.0),
     ),
+    "slope": (
+        {"window_s": 24.0, "warmup_s": 100.0, "memory_s": 600.0},
+        lambda: twins_statistics.SlopeTwin(24.0, 100.0, 600.0),
+    ),
     "time_of_day": (
         {"warmup_s": 86400.0, "utc_offset_s": 28800, "memory_s": 200000.0},
         lambda: twins.TimeOfDayTwin(28800, warmup_s=86400.0, memory_s=200000.0),
@@ -129,6 +133,7 @@ LARGEST = {
     "robust": 1600,
     "level_shift": 800,
     "variance": 800,
+    "slope": 800,
     "half_space_trees": 64 * 1024,
     "discord": 64 * 1024,
     "nearest": 64 * 1024,

@@ -1,4 +1,4 @@
-"""Robust, level shift and variance: what each statistic is for, on readings once a minute."""
+"""Robust, level shift, variance and slope: what each statistic is for, on readings once a minute."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ SECOND = 1_000_000_000
 START = 1_790_000_000 * SECOND
 DAY, HOUR = 1440, 60
 AT = 12 * DAY  # where things happen
-TWINS = {"robust": twins.RobustTwin, "level_shift": twins.LevelShiftTwin, "variance": twins.VarianceTwin}
+TWINS = {
+    "robust": twins.RobustTwin,
+    "level_shift": twins.LevelShiftTwin,
+    "variance": twins.VarianceTwin,
+    "slope": twins.SlopeTwin,
+}
 # Windows so short that a run of days holds enough of them to count the rarest.
 SHORT = {
     "robust": {"window_s": 36_000.0},
     "level_shift": {"window_s": 600.0},
     "variance": {"window_s": 1920.0},
+    "slope": {"window_s": 960.0},
 }
 
 every_statistic = pytest.mark.parametrize("name", list(TWINS))
@@ -121,8 +127,9 @@ def test_a_step_of_the_clock_is_no_event(name):
 def test_nothing_is_scored_before_the_warm_up_ends(name):
     scores = make_bank(name, {"warmup_s": 2 * 86400.0}, [0]).score(block_of(calm(3 * DAY)))
     assert scores.score[: 2 * DAY].max() == 0 and (scores.flags[: 2 * DAY] & WARMING).all()
-    assert scores.score[2 * DAY + 20 :].max() > 0 and not (scores.flags[2 * DAY + 20 :] & WARMING).any()
-    assert np.isfinite(scores.lower[2 * DAY + 20 :]).all()
+    late = slice(2 * DAY + 6 * HOUR, None)  # half the warm-up, and fifty blocks of 22 minutes
+    assert scores.score[late].max() > 0 and not (scores.flags[late] & WARMING).any()
+    assert np.isfinite(scores.lower[late]).all()
 
 
 def test_robust_stays_far_from_a_burst_and_has_no_echo_of_it():
@@ -321,3 +328,72 @@ def test_variance_says_how_many_times_as_restless_or_as_still():
         assert told["times"] == pytest.approx(max(times, 1 / times), rel=0.3)
         assert told["upper"] - told["expected"] == pytest.approx(3.0, rel=0.3), "three usual deviations"
         assert told["expected"] - told["lower"] == pytest.approx(3.0, rel=0.3)
+
+
+def rising(value, per_hour, hours=6):
+    """From AT on it rises, and stays where it came to."""
+    return value + np.clip((np.arange(len(value)) - AT) / HOUR, 0, hours) * per_hour
+
+
+def test_slope_finds_a_slow_leak_that_hides_in_the_noise():
+    value, during = rising(calm(), -0.6, 4), slice(AT, AT + 4 * HOUR)
+    assert scores_of("slope", value)[during].max() > 5
+    for other in ("ewma", "time_of_day", "robust", "variance", "half_space_trees", "discord"):
+        assert scores_of(other, value)[during].max() < 4, other
+
+
+def test_slope_does_not_learn_a_leak_of_a_day():
+    scores = scores_of("slope", rising(calm(), -1.0, 24))
+    assert scores[AT + 3 * HOUR : AT + 24 * HOUR].min() > 3
+    assert scores[AT + 27 * HOUR :].max() < 3
+
+
+def test_slope_knows_how_steep_the_days_of_this_channel_are():
+    """It warms fast each morning and cools slowly: only a fall as steep as the rise is news."""
+    hour = np.arange(14 * DAY) / HOUR % 24
+    value = calm() * 0.1 + np.interp(hour, [0, 6, 8, 24], [0, 0, 8, 0])
+    assert scores_of("slope", value)[2 * DAY :].max() < 2.5
+    value[AT + 12 * HOUR : AT + 15 * HOUR] -= np.linspace(0, 9, 3 * HOUR)
+    assert scores_of("slope", value)[AT + 12 * HOUR : AT + 16 * HOUR].max() > 3.5
+
+
+def test_slope_takes_no_burst_for_a_trend():
+    value = calm()
+    value[AT : AT + 10] += 30.0
+    assert scores_of("slope", value)[AT : AT + 6 * HOUR].max() < 3
+
+
+def test_slope_hears_one_side():
+    for per_hour, heard, deaf in ((1.0, "high", "low"), (-1.0, "low", "high")):
+        value, late = rising(calm(), per_hour), slice(AT + 3 * HOUR, AT + 6 * HOUR)
+        assert scores_of("slope", value, side=heard)[late].min() > 3
+        assert scores_of("slope", value, side=deaf)[late].max() == 0
+
+
+def test_slope_is_the_same_at_irregular_times():
+    time = START + np.cumsum(np.random.default_rng(6).exponential(60.0, 14 * DAY) * SECOND).astype(np.int64)
+    since = (time - START) / SECOND / 3600 - 12 * 24
+    bank = make_bank("slope", {}, [0])
+    scores = bank.score(block_of(calm() + np.clip(since, 0, 6) * 1.5, time))
+    assert scores.score[(since > 0) & (since < 6)].max() > 5
+    assert (scores.score[since < 0] >= 3).mean() < 2e-3
+    assert scores.detail[(since > 4) & (since < 6)].mean() * 3600 == pytest.approx(1.5, rel=0.15)
+
+
+def test_slope_over_a_silence_is_as_long_as_the_silence():
+    """Two degrees more after a night without readings are no steep rise."""
+    time = START + np.arange(14 * DAY) * 60 * SECOND
+    time[AT:] += 12 * 3600 * SECOND
+    value = calm()
+    value[AT:] += 2.0
+    assert scores_of("slope", value, time)[AT : AT + 6 * HOUR].max() < 3
+    assert scores_of("slope", value)[AT : AT + 6 * HOUR].max() > 5
+
+
+def test_slope_says_how_much_in_what_time_and_from_where():
+    [reason] = reasons_at("slope", rising(calm(), 2.0), AT + 5 * HOUR)
+    told = reason.parameters
+    assert reason.code == "trend_up"
+    assert told["change"] == pytest.approx(6.0, rel=0.15) and told["seconds"] == 10_800.0
+    assert told["expected"] == pytest.approx(20 + 3.5 * 2, abs=1.0), "the middle of the window"
+    assert told["lower"] < told["expected"] < told["upper"] < told["value"]

@@ -143,7 +143,7 @@ class BlocksTwin(WaryTwin):
         self.told = self.surprise(distance)
         weight, bound = self.weigh(self.told, self.seconds), math.inf
         self.judged += self.seconds
-        if self.judged >= 0.25 * self.warmup:
+        if self.judged >= 0.5 * self.warmup:
             self.sketch.learn(distance, weight)
             bound = max(5.0, distance_of_three(self.sketch)) * scale if scale > 0 else math.inf
         if size != 0:
@@ -209,7 +209,7 @@ class VarianceTwin(BlocksTwin):
 
 
 class SlopeTwin(BlocksTwin):
-    def __init__(self, window_s=7200.0, warmup_s=86400.0, memory_s=MEMORY_S):
+    def __init__(self, window_s=10800.0, warmup_s=86400.0, memory_s=MEMORY_S):
         super().__init__(window_s / 8, warmup_s, memory_s)
 
     def close(self):

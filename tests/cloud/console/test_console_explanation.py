@@ -78,6 +78,9 @@ CASES = [
     (view("vibration", "mm/s", 0.1, reason("gone_still", value=0.0, times=8.0)),
      "Vibration has gone still: it varies 8 times less than usual (now 0.0 mm/s)",
      "振动异常平静：起伏仅为平时的 8 分之一（现为 0.0 mm/s）"),
+    (view("water_level", "cm", 0.1, reason("trend_down", value=91.0, change=1.8, seconds=10800.0)),
+     "Water level has been falling by 1.8 cm in 3 h 0 min (now 91.0 cm), more than it usually does",
+     "水位每 3 小时 0 分下降 1.8 cm（现为 91.0 cm），快于平时"),
     (view("flow", "", 0.0), "Flow: no reading came", "没有收到流量读数"),
 ]  # fmt: skip
 
