@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,8 @@ from models.detectors.nearest import NearestBank, NearestParameters
 from models.detectors.parameters import Parameters, parse
 from models.detectors.quiet import QuietBank, QuietParameters
 from models.detectors.rate import RateBank, RateParameters
+from models.detectors.river.bank import RiverBank
+from models.detectors.river.parameters import RiverParameters
 from models.detectors.robust import RobustBank, RobustParameters
 from models.detectors.room import RoomBank, RoomParameters
 from models.detectors.season import SeasonBank, SeasonParameters
@@ -51,7 +54,8 @@ class DetectorEntry:
     `kinds` empty means any kind of channel; where `only` holds it cannot work on a channel known to be of
     another. It judges at least `fewest` channels together, and at most `most` (0: any number). Readings that
     are invalid or out of range teach no detector anything about the quantity; what they may teach about the
-    equipment its bank names as `evidence`, and only one that `judges_unbelieved` speaks of them.
+    equipment its bank names as `evidence`, and only one that `judges_unbelieved` speaks of them. `needs` is a
+    library without which the detector is refused; no gateway has it.
     """
 
     name: str
@@ -69,6 +73,12 @@ class DetectorEntry:
     most: int = 0
     only: bool = False
     judges_unbelieved: bool = False
+    needs: str = ""
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether it can run on this machine."""
+        return not self.needs or importlib.util.find_spec(self.needs) is not None
 
 
 DETECTORS: dict[str, DetectorEntry] = {
@@ -400,6 +410,20 @@ DETECTORS: dict[str, DetectorEntry] = {
             bytes_per_channel=25200,
             warm_up="about 350 readings, then warmup_s, one day unless set",
             source="Burnaev and Ishimtsev 2016, conformalised nearest neighbours; Laxhammar and Falkman 2014",
+        ),
+        DetectorEntry(
+            name="river",
+            title="One of river's detectors",
+            title_zh="river 库的检测器",
+            parameters=RiverParameters,
+            bank=RiverBank,
+            learned=True,
+            kinds=(),
+            cost_ns=25000,
+            bytes_per_channel=1211058,
+            warm_up="a tenth of warmup_s, a window of points, then warmup_s, one day unless set",
+            source="Montiel et al. 2021, River: machine learning for streaming data in Python",
+            needs="river",
         ),
         DetectorEntry(
             name="room",

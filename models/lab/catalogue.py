@@ -27,6 +27,8 @@ def described(entry: DetectorEntry) -> dict[str, Any]:
         "bytes_per_channel": entry.bytes_per_channel,
         "warm_up": entry.warm_up,
         "source": entry.source,
+        "needs": entry.needs,
+        "installed": entry.is_installed,
         "parameters": [_field(name, field, name in required) for name, field in schema["properties"].items()],
     }
 
@@ -56,6 +58,9 @@ def _paragraph(entry: Mapping[str, Any]) -> str:
         f" warm-up: {entry['warm_up']}",
         f"  suits: {', '.join(entry['kinds']) or 'any channel'}; source: {entry['source']}",
     ]
+    if entry["needs"]:
+        here = "installed" if entry["installed"] else "NOT INSTALLED"
+        lines.append(f"  needs {entry['needs']}, {here} here; never on a gateway")
     for field in entry["parameters"]:
         unit = f" {field['unit']}" if field["unit"] else ""
         default = "none" if field["default"] is None else field["default"]

@@ -29,9 +29,11 @@ _NEEDED: dict[str, dict[str, Any]] = {
 
 
 def warm() -> Iterator[tuple[str, float]]:
-    """Run each detector in a monitor over a few seconds, then the codecs; yields name and seconds."""
+    """Run each detector that can run here over a few seconds, then the codecs; yields name and seconds."""
     block = ReadingBlock.of([0, 0], [_SECOND, 3 * _SECOND], [2.0, 2.0])
     for name, entry in DETECTORS.items():
+        if not entry.is_installed:
+            continue
         begin = time.perf_counter()
         channels = {number: ChannelEntry(number=number, name=f"c{number}") for number in range(entry.fewest)}
         config = MonitorConfig(

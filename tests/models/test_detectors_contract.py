@@ -12,6 +12,7 @@ import twins_calendar
 import twins_default
 import twins_fault
 import twins_quiet
+import twins_river
 import twins_room
 import twins_shapes
 import twins_statistics
@@ -114,6 +115,13 @@ CASES = {
         | {"warmup_s": 100.0, "memory_s": 3000.0},
         lambda: twins_shapes.NearestTwin(4, 2, 40, 2, 12, 100.0, 3000.0),
     ),
+    "river": (
+        {"model": "HalfSpaceTrees", "trees": 3, "height": 4, "window": 30, "shingle": 2}
+        | {"learn_every_s": 3.0, "warmup_s": 100.0},
+        lambda: twins_river.RiverTwin(
+            "HalfSpaceTrees", 2, learn_every_s=3.0, warmup_s=100.0, trees=3, height=4, window=30
+        ),
+    ),
     "room": (
         {"tau_s": 300.0, "warmup_s": 100.0},
         lambda: twins_room.RoomTwin((3, 5), tau_s=300.0, warmup_s=100.0),
@@ -122,6 +130,7 @@ CASES = {
 # Bytes a channel may take where it is not 128 for a rule and 512 for a learned detector: those with a season,
 # and those that keep readings themselves, within what the default fusion may take.
 # Three kinds of day take three seasons, two states two sketches.
+# River's trees are Python objects, 240 bytes a node; that is why no gateway has them.
 # A channel that is judged together with others keeps how it goes with each of them.
 LARGEST = {
     "default": 64 * 1024,
@@ -138,6 +147,7 @@ LARGEST = {
     "discord": 64 * 1024,
     "nearest": 64 * 1024,
     "room": 640,
+    "river": 1300 * 1024,
 }
 STEPS = {
     "default": 450.0,
