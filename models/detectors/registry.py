@@ -75,6 +75,10 @@ class DetectorEntry:
     judges_unbelieved: bool = False
     needs: str = ""
 
+    def works_on(self, kind: str) -> bool:
+        """Whether it may be given a channel of this kind; one that nobody wrote down may be anything."""
+        return not self.only or kind not in MEASURED or kind in self.kinds
+
     @property
     def is_installed(self) -> bool:
         """Whether it can run on this machine."""
@@ -467,7 +471,7 @@ def check_channels(entry: DetectorEntry, traits: Sequence[Trait]) -> None:
             f"{entry.name}: judges at most {entry.most} channels together, {len(traits)} given: {here}"
         )
     for trait in traits:
-        if entry.only and trait.kind in MEASURED and trait.kind not in entry.kinds:
+        if not entry.works_on(trait.kind):
             suits = ", ".join(entry.kinds)
             raise ParameterError(
                 f"{entry.name}: channel {trait.name or here} is of kind {trait.kind}; it works on {suits}"

@@ -32,12 +32,15 @@ def site_monitors(channels: Sequence[ChannelEntry]) -> list[MonitorConfig]:
 
 
 def learned_monitors(detector: str, channels: Sequence[ChannelEntry]) -> list[MonitorConfig]:
-    """One learned detector with its own parameters on every channel, at one in 100 000."""
+    """One learned detector with its own parameters on every channel it works on, at one in 100 000."""
+    names = tuple(channel.name for channel in channels if DETECTORS[detector].works_on(channel.kind))
+    if not names:
+        return []
     return [
         MonitorConfig(
             name=detector,
             detector=detector,
-            channels=tuple(channel.name for channel in channels),
+            channels=names,
             trigger=TriggerConfig(on=5.0, off_delay_s=900.0),
             hazard="unusual",
         )

@@ -140,6 +140,27 @@ def test_a_correction_of_a_total_is_no_event():
     assert scores.score.max() == 0.0 and bank.state["closed_events"].max() == 0
 
 
+@pytest.mark.parametrize("counting", ["each", "total", "on"])
+@pytest.mark.parametrize("silence", ["unknown", "nothing"])
+def test_cuts_and_snapshots_change_nothing_whatever_a_reading_is(counting, silence):
+    value = drawn(rates(9))
+    if counting == "total":
+        value = np.cumsum(value) % 500
+    given = {"counting": counting, "silence": silence, "warmup_s": 86400.0}
+    kept = np.random.default_rng(3).random(len(value)) < 0.7
+    kept[3000:3300] = False
+    whole, rows = make_bank("counts", given, [1]), block_of(value)
+    rows = ReadingBlock.of(rows.channel[kept], rows.time[kept], rows.value[kept])
+    expected, got, data = whole.score(rows).table, [], make_bank("counts", given, [1]).snapshot()
+    for begin, end in ((0, 1), (1, 2000), (2000, 2001), (2001, len(rows))):
+        part = make_bank("counts", given, [1])
+        part.restore(data)
+        got.append(part.score(rows.rows(begin, end)).table)
+        data = part.snapshot()
+    assert np.array_equal(np.concatenate(got, axis=1), expected, equal_nan=True)
+    assert data == whole.snapshot()
+
+
 def test_only_changes_to_on_are_events():
     value = np.tile([0.0, 1.0, 1.0, 1.0, 0.0, 0.0], 1500)
     bank, _ = scored(value, counting="on")
