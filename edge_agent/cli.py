@@ -77,7 +77,7 @@ def check(chosen: argparse.Namespace, state: StateFolder) -> int:
     """Validate gateway.toml: file, drivers, detectors."""
     settings = _checked(state)
     channels = sum(len(device.channels) for device in settings.devices)
-    counts = {"devices": len(settings.devices), "channels": channels, "monitors": len(settings.monitors)}
+    counts = {"devices": len(settings.devices), "channels": channels, "monitors": len(settings.document().monitors)}
     words = ", ".join(f"{count} {what}" for what, count in counts.items())
     _say(chosen, {"ok": True, **counts}, f"{state.settings}: {words}")
     return 0

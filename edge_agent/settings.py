@@ -54,6 +54,18 @@ class Limits(Strict):
     ahead_s: float = Field(default=60.0, ge=0, description="device times further ahead are not believed")
 
 
+class DefaultMonitors(Strict):
+    """Watch every device's channels by what their kinds say, beside the monitors written out.
+
+    `except_channels` are left to those, or to nobody.
+    """
+
+    budget_per_week: float | None = Field(
+        default=None, gt=0, le=1000, description="alert onsets wished for, a channel and monitor; none: 0.1"
+    )
+    except_channels: tuple[str, ...] = ()
+
+
 class Settings(Strict):
     """gateway.toml as a whole."""
 
@@ -62,12 +74,33 @@ class Settings(Strict):
     limits: Limits = Limits()
     devices: tuple[DeviceConfig, ...] = ()
     monitors: tuple[MonitorConfig, ...] = ()
+    default_monitors: DefaultMonitors | None = None
 
     def document(self) -> GatewayDocument:
         """The first channels and monitors as a document; stands for version 0."""
         return GatewayDocument(
-            gateway=self.gateway.id, version=1, issued_at=0, devices=self.devices, monitors=self.monitors
+            gateway=self.gateway.id,
+            version=1,
+            issued_at=0,
+            devices=self.devices,
+            monitors=(*self.monitors, *self._by_default()),
         )
+
+    def _by_default(self) -> tuple[MonitorConfig, ...]:
+        if self.default_monitors is None:
+            return ()
+        # Dear to load, and no other command needs it.
+        from models.default_monitors import BUDGET_PER_WEEK, default_monitors
+        from models.detectors.bank import Trait
+
+        left_out = set(self.default_monitors.except_channels)
+        traits = [
+            Trait(channel.kind, channel.unit, channel.resolution, channel.name)
+            for device in self.devices
+            for channel in device.channels
+            if channel.name not in left_out
+        ]
+        return default_monitors(traits, self.default_monitors.budget_per_week or BUDGET_PER_WEEK)
 
 
 def load_settings(path: Path) -> Settings:

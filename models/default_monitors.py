@@ -77,9 +77,10 @@ _HAZARDS = {
 }
 _SEVERE = ("fire", "gas")
 _LIFE = ("motion", "presence", "occupancy")
+_BATH_S = 1200.0  # what runs no longer than it takes to fill a bath is nobody's matter
 _FLOWS_ABOVE = {"L/min": 0.05, "L/h": 3.0, "m3/h": 0.003}  # a dripping tap is less
 NORMS = (
-    Norm("smoke", "%/m", 8.8, 0.0, "0.4 dB/m: twice the insensitive end of EN 54-7"),
+    Norm("smoke", "%/m", 8.8, 120.0, "0.4 dB/m: twice the insensitive end of EN 54-7"),
     Norm("co", "ppm", 100.0, 600.0, "EN 50291: alarm within 10 to 40 min"),
     Norm(
         "co",
@@ -89,7 +90,7 @@ NORMS = (
         "WHO 2010, indoor air: 30 ppm not beyond an hour; told while it can be helped",
     ),
     Norm("gas", "%LEL", 10.0, 60.0, "EN 50194: alarm between 3 and 20 % LEL"),
-    Norm("vibration", "mm/s", 7.1, 0.0, "ISO 10816-1: zone D of machines of class II"),
+    Norm("vibration", "mm/s", 4.5, 0.0, "ISO 10816-1: zone D of machines of class I, up to 15 kW"),
 )
 
 
@@ -137,7 +138,7 @@ def _running(kinds: Kinds, budget: float) -> Iterable[MonitorConfig]:
     for unit, above in _FLOWS_ABOVE.items():
         if traits := [trait for trait in kinds.get("flow", ()) if trait.unit == unit]:
             trigger = TriggerConfig(off_delay_s=_CALM_S, budget_per_week=budget)
-            parameters = {"active_above": above}
+            parameters = {"active_above": above, "least_s": _BATH_S}
             yield _monitor(f"running-{_written(unit)}", "usual_duration", parameters, traits, trigger)
 
 

@@ -50,6 +50,16 @@ class UsualDurationParameters(Parameters):
         text="A change that is undone sooner is none: somebody turning over in bed, a contact that bounces.",
         text_zh="短于此时长又恢复的变化不算：如翻身、触点抖动。",
     )
+    least_s: float = parameter(
+        0.0,
+        title="Least duration told",
+        zh="最短告警时长",
+        unit="s",
+        ge=0,
+        le=30 * 86400,
+        text="A state that has not lasted so long is never told, however unusual: nobody would come for it.",
+        text_zh="状态持续未达此时长时，无论多不寻常都不告警：没有人会为此上门。",
+    )
     warmup_s: float = parameter(
         3 * 86400.0,
         title="Warm-up",
@@ -80,7 +90,8 @@ class UsualDurationBank(PackedBank[UsualDurationParameters]):
         self._sketches = self.state["sketch"]
         given = self.parameters
         shortest, offset = round(given.shortest_s * SECOND), given.utc_offset_s * SECOND
-        self._given = (given.active_above, shortest, offset, given.warmup_s, _WATCHED[given.watched])
+        watched = _WATCHED[given.watched]
+        self._given = (given.active_above, shortest, offset, given.warmup_s, watched, given.least_s)
 
     def _run(self, columns: Columns, table: Floats, flags: Bytes) -> None:
         score_usual_duration(

@@ -73,8 +73,8 @@ RECORD: list[Any] = [
 ]
 TIMES = ("since", "last", "other", "due", "advanced")
 
-# Above, shortest in ns, offset in ns, warm-up, watched states as bits.
-Given = tuple[float, int, int, float, int]
+# Above, shortest in ns, offset in ns, warm-up, watched states as bits, least in s.
+Given = tuple[float, int, int, float, int, float]
 
 
 @kernel
@@ -139,11 +139,13 @@ def is_warm(state: Any, sketches: NDArray[Any], warmup: float) -> bool:
 
 @kernel
 def judge_state(state: Any, sketches: NDArray[Any], time: int, given: Given) -> float:
-    """Surprise that the present state still lasts at `time`; 0 where it is not watched or not known."""
+    """Surprise that the present state still lasts at `time`; 0 where it is not watched, known or long enough."""
     which = state.state
     if not is_warm(state, sketches, given[3]) or not given[4] >> which & 1:
         return 0.0
     seconds = max(_SHORTEST_S, (time - state.since) * NANO)
+    if seconds < given[5]:
+        return 0.0
     distance = max(0.0, math.log(seconds) - state.centre) / state.reach
     surprise = surprise_of(sketches[which], distance, bin_of(distance))
     record = _BEYOND * state.longest[which]
@@ -194,7 +196,7 @@ def score_usual_duration(
     flags: Bytes,
 ) -> None:
     """Surprise that the state has lasted until the row. Suspect and late rows change nothing."""
-    above, _, offset, warmup, watched = given
+    above, _, offset, warmup, watched, _ = given
     for row in range(channel.shape[0]):
         clear(out, flags, row)
         slot = slot_of(slots, base, channel[row], value[row], quality[row])

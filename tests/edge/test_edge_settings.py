@@ -130,3 +130,27 @@ def test_plain_mqtt_is_taken_on_loopback_alone(tmp_path):
 def test_line_of_a_key_in_the_second_table_of_an_array():
     assert line_of(GOOD, ("devices", 1, "channels", 0, "scale")) == 25
     assert line_of(GOOD, ("devices", 1, "settings", "topic")) == 20
+
+
+def test_default_monitors_watch_all_channels_but_those_excepted(tmp_path, capsys):
+    written = tmp_path / "gateway.toml"
+    written.write_text(
+        GOOD + '\n[default_monitors]\nbudget_per_week = 0.3\nexcept_channels = ["hall/temperature"]\n'
+    )
+    monitors = load_settings(written).document().monitors
+    assert monitors[0].name == "hot", "what is written out stays"
+    added = {monitor.name: monitor for monitor in monitors[1:]}
+    assert added["unusual-temperature-slow"].channels == ("boiler/temperature",)
+    assert added["unusual-temperature-slow"].trigger.budget_per_week == 0.3
+    assert added["equipment"].detector == "fault"
+    assert main(["check", "--state", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["monitors"] == 4
+
+
+def test_default_monitors_refuse_a_budget_of_nothing_by_line(tmp_path):
+    written = tmp_path / "gateway.toml"
+    written.write_text(GOOD + "\n[default_monitors]\nbudget_per_week = 0\n")
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings(written)
+    assert refused.value.key == "default_monitors.budget_per_week"
+    assert refused.value.line == len(GOOD.splitlines()) + 3

@@ -26,8 +26,8 @@ ORDER = {
         "channels pipeline history status app cli"
     ).split(),
     "models": (
-        "errors compile clock identity readings alert outcome configuration wire snapshot detectors budget "
-        "trigger_pass trigger monitor replay evaluation lab"
+        "errors compile clock identity readings alert outcome configuration wire snapshot detectors "
+        "default_monitors budget trigger_pass trigger monitor replay evaluation lab"
     ).split(),
 }
 # Not for a gateway: memory and seconds it does not have.

@@ -83,8 +83,9 @@ CASES = {
         lambda: twins.TimeOfDayTwin(28800, warmup_s=86400.0, memory_s=200000.0),
     ),
     "usual_duration": (
-        {"active_above": 0.0, "shortest_s": 300.0, "warmup_s": 86400.0, "utc_offset_s": 28800},
-        lambda: twins_calendar.UsualDurationTwin(0.0, 300.0, 86400.0, 28800),
+        {"active_above": 0.0, "shortest_s": 300.0, "warmup_s": 86400.0, "utc_offset_s": 28800}
+        | {"least_s": 400.0},
+        lambda: twins_calendar.UsualDurationTwin(0.0, 300.0, 86400.0, 28800, 400.0),
     ),
     "counts": (
         {

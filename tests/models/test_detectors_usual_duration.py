@@ -232,3 +232,13 @@ def test_much_longer_than_ever_speaks_before_the_tail_would():
     assert said.table[0].max() == 9.9
     soonest = said.at[said.table[0] > 3.0][0]
     assert 1125 < (soonest - began) / SECOND < 1500
+
+
+def test_what_has_not_lasted_the_least_duration_is_not_told():
+    bank, end = taught(least_s=240.0)
+    begin = end + 300 * SECOND
+    bank.advance(begin)
+    bank.score(block_of([begin], [1.0]))
+    assert bank.advance(begin + 239 * SECOND) is None
+    judged = bank.advance(begin + 300 * SECOND)
+    assert judged.table[0].max() > 4.0 and judged.at[0] >= begin + 240 * SECOND

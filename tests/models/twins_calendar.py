@@ -310,7 +310,8 @@ class CountsTwin:
 class UsualDurationTwin:
     """Keeps the present state and the times at which to look again; `shortest_s` delays every change."""
 
-    def __init__(self, above, shortest_s, warmup_s, utc_offset_s=0):
+    def __init__(self, above, shortest_s, warmup_s, utc_offset_s=0, least_s=0.0):
+        self.least = least_s
         self.above, self.shortest, self.warmup = above, round(shortest_s * SECOND), warmup_s
         self.offset, self.sketches = utc_offset_s * SECOND, [SurpriseTwin(1000.0), SurpriseTwin(1000.0)]
         self.usual, self.count, self.width = [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]
@@ -359,6 +360,8 @@ class UsualDurationTwin:
         if self.taught < self.warmup or sketch.seen < 50 or self.centre is None or not self.on:
             return 0.0
         seconds = max(1e-3, (time - self.since) * 1e-9)
+        if seconds < self.least:
+            return 0.0
         surprise = sketch.of(max(0.0, math.log(seconds) - self.centre) / self.reach)
         record = 1.25 * self.longest[self.on]
         if seconds > record > 0.0:
