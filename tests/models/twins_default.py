@@ -96,7 +96,7 @@ class DefaultTwin:
         self.last = None
         self.pace, self.seen, self.taught = 0, 0, 0.0
         self.frames, self.unbroken, self.now = [], 0, []
-        self.recent = self.before = self.level = self.novel = 0.0
+        self.recent = self.before = self.level = self.novel = self.scatter = self.slack = 0.0
         self.season, self.visits = [single(0)] * 48, [single(0)] * 48
         self.visit_sum = self.visit_weight = self.high = self.low = 0.0
         self.shapes, self.stored = [None] * 500, 0
@@ -147,7 +147,8 @@ class DefaultTwin:
         if self.smooth_s:
             since = min(max(0, time - self.last), 8 * max(1, self.pace)) * 1e-9
             x = self.smooth - math.expm1(-since / self.smooth_s) * (x - self.smooth)
-        sizes = [abs(x - self.usual(visit) - self.level), abs(self.shift(x)), math.nan]
+        day = self.eased(x - self.usual(visit) - self.level)
+        sizes = [abs(day), abs(self.eased(self.shift(x))), math.nan]
         if self.unbroken >= 7:
             sizes[SHAPE] = self.nearest([single(x), *self.frames[-1:-8:-1]])
         surprises = [part.surprise(size, self.pace) for part, size in zip(self.parts, sizes, strict=True)]
@@ -155,6 +156,10 @@ class DefaultTwin:
         score = self.blend.of(evidence) if self.taught >= self.warmup and self.seen >= 50 else 0.0
         if time > self.last and verdict != DOUBTED:
             self.learn(time, x, visit, frame, sizes, evidence, score)
+            if self.slack:
+                self.slack *= math.exp(-self.seconds / max(self.level_s(), 156 * 1e-9 * self.frame_ns))
+            away = abs(value - self.anchor - x)
+            self.scatter += max(1.0 / self.seen, 1.0 / 512.0) * (away - self.scatter)
         return score
 
     def level_s(self):
@@ -162,33 +167,63 @@ class DefaultTwin:
 
     def resume(self, time, x, visit, frame, undone):
         seconds = (time - self.last) * 1e-9
-        if self.smooth_s and not undone:
-            x = self.smooth - math.expm1(-seconds / self.smooth_s) * (x - self.smooth)
-        if not math.isnan(self.usual(visit)):
-            share = 1.0 if undone else -math.expm1(-seconds / self.level_s())
-            self.level += share * (x - self.usual(visit) - self.level)
+        course = self.usual(visit) - self.usual(self.visit)
+        course = 0.0 if math.isnan(course) else course
+        expected = self.usual(visit) + self.level
+        if math.isnan(expected):
+            held = min(len(self.frames), 11)
+            expected = (self.recent / held if held else 0.0) + course
         if undone:
-            for _ in range(156):
-                self.push(x)
-            self.unbroken, self.now = 0, []
-        elif frame != self.frame and self.now:
+            self.level += x - expected
+            self.slack = 0.0
+            self.move(x - expected)
+        else:
+            away = abs(x - expected) - 3.0 * max(self.parts[DAY].usual, self.scatter)
+            share = -math.expm1(-seconds / self.level_s())
+            self.slack = math.copysign(share * max(0.0, away), x - expected)
+            x = self.smooth + course if self.smooth_s else x
+        if frame != self.frame and self.now:
+            pace = self.doubt.pace
+            self.bridge(frame, course if 4 * pace.jitter <= pace.period and not undone else None)
+        self.now.append(x)
+        self.frame, self.smooth, self.last = frame, x, time
+
+    def bridge(self, frame, course):
+        total = 0.0
+        for reading in self.now:
+            total += reading
+        last, missed = total / len(self.now), frame - self.frame - 1
+        self.shut(frame)
+        for k in range(1, missed + 1):
+            if course is not None and k > missed - 156:
+                self.push(last + course * k / (missed + 1))
+
+    def move(self, by):
+        if self.now:
             total = 0.0
             for reading in self.now:
                 total += reading
-            last, missed = total / len(self.now), frame - self.frame - 1
-            self.shut(frame)
-            for k in range(1, missed + 1):
-                if k > missed - 156:
-                    self.push(last + (x - last) * k / (missed + 1))
-        self.now.append(x)
-        self.frame, self.smooth, self.last = frame, x, time
+            self.now = [total / len(self.now) + by]
+        self.frames = [mean + single(by) for mean in self.frames]
+        self.recent = self.before = 0.0
+        for mean in self.frames[-11:]:
+            self.recent += float(mean)
+        for mean in self.frames[-155:-11]:
+            self.before += float(mean)
+
+    def eased(self, change):
+        if self.slack > 0 and change > 0:
+            return max(0.0, change - self.slack)
+        if self.slack < 0 and change < 0:
+            return min(0.0, change - self.slack)
+        return change
 
     def learn(self, time, x, visit, frame, sizes, evidence, score):
         step = min(time - self.last, 30 * 86400 * SECOND)
         pace = self.pace if self.pace > 0 else step
         step = min(step, 8 * pace)
         self.pace = pace + ((step - pace) >> 3)
-        seconds = step * 1e-9
+        self.seconds = seconds = step * 1e-9
         memory = max(14 * 86400.0, 4000.0 * 1e-9 * self.pace)
         believed = 1.0 if score < 5.0 else 0.0625
         for part, size in zip(self.parts, sizes, strict=True):

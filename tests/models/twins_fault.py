@@ -127,11 +127,10 @@ class PlausibilityTwin:
     def reach(self):
         if self.is_loose:
             return 1.25 * self.tall + 0.5 * self.floor
-        last = 4.0 if self.nature & LIVELY else 2.0
         if self.count <= 1:
             return 8.0 * self.tall + self.floor
         share = min(1.0, self.taught / self.warmup) if self.warmup > 0 else 1.0
-        return (8.0 + share * (last - 8.0)) * self.tall + self.floor
+        return (8.0 + share * (2.0 - 8.0)) * self.tall + self.floor
 
     def near(self):
         return min(self.tall, 4.0 * self.usual) + self.floor
@@ -163,14 +162,17 @@ class PlausibilityTwin:
         return (value - CONVERSIONS[number].offset) / CONVERSIONS[number].factor
 
     def is_jump(self, value, gap):
-        change = abs(value - self.level)
-        if change <= self.reach() or self.count < 30 or self.moves < 8 or self.nature & STATE:
+        change, lively = abs(value - self.level), bool(self.nature & LIVELY)
+        is_loose, far = lively and self.is_loose, change > self.reach()
+        if far and self.is_error(value):
+            return True
+        if not (far or is_loose) or self.count < 30 or self.moves < 8 or self.nature & STATE:
             return False
-        if self.nature & LIVELY and self.in_band(value, 1.0):
+        if lively and self.in_band(value, 0.0 if is_loose else 1.0):
             return False
         if gap > 8 * self.pace.period:
             return not self.in_band(value, 0.25)
-        return change * self.pace.period > self.reach() * gap
+        return is_loose or change * self.pace.period > self.reach() * gap
 
     def has_lasted(self):
         return self.pace.last - self.failed_at > 8 * self.pace.period
@@ -241,7 +243,7 @@ class PlausibilityTwin:
         self.resting.append(0 if may or full else step)
         if may or full or len(self.resting) < 5 or self.count < 200 or self.taught < self.warmup:
             return OK
-        if sum(self.resting) >= 3 * self.longest:
+        if 2 * sum(self.resting) + self.pace.period >= 6 * self.longest:
             self.is_stuck = True
             return self.fail("stuck", time, value)
         return DOUBTED if sum(self.resting) > self.longest else OK

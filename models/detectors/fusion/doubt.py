@@ -7,15 +7,17 @@ from typing import Any
 
 from models.compile import kernel
 from models.detectors.fusion.day import level_s
-from models.detectors.fusion.frames import Singles, bridge, level_frames
+from models.detectors.fusion.frames import Singles, bridge, enter_frame, move_frames, recent_mean
+from models.detectors.fusion.record import DAY, RING
 from models.detectors.learned import NANO
-from models.detectors.plausibility import FAULTY, HELD, OK, examine
+from models.detectors.plausibility import FAULTY, HELD, OK, examine, is_regular
 from models.detectors.plausibility.natures import UNKNOWN
 from models.detectors.rows import is_believed
 
 _WARMUP_S = 86400.0  # time to learn how far the channel jumps and how long it rests
 _MEMORY_S = 14 * 86400.0
 _DRIFT_WINDOW_S = 86400.0
+_ORDINARY = 3.0  # usual distances a reading may lie away and still say nothing
 
 
 @kernel
@@ -33,32 +35,61 @@ def heed(doubt: Any, time: int, value: float, quality: int) -> int:
 
 
 @kernel
+def eased(change: float, slack: float) -> float:
+    """What of a change the slack does not explain; NaN stays NaN."""
+    if slack > 0.0 and change > 0.0:
+        return max(0.0, change - slack)
+    if slack < 0.0 and change < 0.0:
+        return min(0.0, change - slack)
+    return change
+
+
+@kernel
+def tighten(state: Any, seconds: float, frame_ns: int) -> None:
+    """Let the slack go as the level follows and the frames of before the silence leave."""
+    if state.slack != 0.0:
+        state.slack *= math.exp(-seconds / max(level_s(state), RING * NANO * frame_ns))
+
+
+@kernel
 def resume_at(
     state: Any,
+    doubt: Any,
     frames: Singles,
     frame: int,
-    paces: int,
+    frame_ns: int,
     usual: float,
+    before: float,
     time: int,
     x: float,
-    undone: bool,
     smooth: float,
+    drifted: bool,
 ) -> None:
-    """Set level and frames to where the channel is: in full where a drift was undone, else by the gap.
+    """Go on at the first reading `x` after a fault or a silence.
 
-    What was missed is taken for a straight line, so that an outage of minutes makes no hazard look usual.
-    `usual` is the half hour's value, NaN where it is not known; `smooth`, s, as for every reading.
+    Meanwhile the channel is taken to have done what it usually does: `usual` and `before` are the values of
+    this half hour and of the last one heard, NaN where not known. That it lies above or below may be its new
+    level or a moment's excursion, one reading cannot tell: so there is slack that far, more the longer the
+    silence was, and the level follows by itself. `smooth`, s, as ever. Where the channel had `drifted` and no
+    longer does, the drift was undone, and the level is set in full.
     """
-    seconds = (time - state.last) * NANO
-    if smooth > 0.0 and not undone:
-        x = state.smooth - math.expm1(-seconds / smooth) * (x - state.smooth)
-    if not math.isnan(usual):
-        share = 1.0 if undone else -math.expm1(-seconds / level_s(state))
-        state.level += share * (x - usual - state.level)
-    if undone:
-        level_frames(state, frames, frame, x)
+    seconds, paces = (time - state.last) * NANO, state.pace // frame_ns
+    course = usual - before if not math.isnan(usual - before) else 0.0
+    expected = usual + state.level if not math.isnan(usual) else recent_mean(state) + course
+    if drifted and doubt.drift == 0:
+        state.level += x - expected
+        state.slack = 0.0
+        move_frames(state, frames, x - expected)
+        enter_frame(state, frames, frame, paces)
     else:
-        bridge(state, frames, frame, paces, x)
+        away = abs(x - expected) - _ORDINARY * max(state.usual[DAY], state.scatter)
+        share = -math.expm1(-seconds / level_s(state))
+        state.slack = math.copysign(share * max(0.0, away), x - expected)
+        x = state.smooth + course if smooth > 0.0 else x
+        if is_regular(doubt):
+            bridge(state, frames, frame, paces, course)
+        else:  # nothing was missed
+            enter_frame(state, frames, frame, paces)
     state.smooth = x
     state.sum += x
     state.count += 1.0

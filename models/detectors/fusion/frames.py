@@ -32,24 +32,31 @@ def enter_frame(state: Any, frames: Singles, frame: int, paces: int) -> bool:
 
 
 @kernel
-def bridge(state: Any, frames: Singles, frame: int, paces: int, x: float) -> None:
-    """Enter `frame` after a silence: the frames that were missed lie on a straight line to `x`."""
+def bridge(state: Any, frames: Singles, frame: int, paces: int, course: float) -> None:
+    """Enter `frame` after a silence: the missed frames lie on a line that has gone by `course` at its end."""
     missed = frame - state.frame - 1
-    last = state.sum / state.count if state.count > 0.0 else x
+    last = state.sum / state.count if state.count > 0.0 else 0.0
     if enter_frame(state, frames, frame, paces):
         for k in range(max(1, missed - RING + 1), missed + 1):
-            _push(state, frames, last + (x - last) * k / (missed + 1))
+            _push(state, frames, last + course * k / (missed + 1))
 
 
 @kernel
-def level_frames(state: Any, frames: Singles, frame: int, x: float) -> None:
-    """Begin `frame` as if the channel had always stood at `x`."""
-    for _ in range(RING):
-        _push(state, frames, x)
-    state.unbroken = 0
-    state.frame = frame
-    state.sum = 0.0
-    state.count = 0.0
+def move_frames(state: Any, frames: Singles, by: float) -> None:
+    """Move all that is remembered up or down, the frame being filled too."""
+    if state.count > 0.0:
+        state.sum = state.sum / state.count + by
+        state.count = 1.0
+    held = min(state.closed, RING - 1)
+    state.recent = 0.0
+    state.before = 0.0
+    for back in range(held, 0, -1):
+        place = (state.closed - back) % RING
+        frames[place] += np.float32(by)
+        if back < RECENT:
+            state.recent += np.float64(frames[place])
+        else:
+            state.before += np.float64(frames[place])
 
 
 @kernel

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.compile import kernel
 from models.detectors.fusion.blend import learn_evidence, surprise_of_evidence
 from models.detectors.fusion.day import VISIT_NS, learn_day, usual_now
-from models.detectors.fusion.doubt import heed, resume_at
+from models.detectors.fusion.doubt import eased, heed, resume_at, tighten
 from models.detectors.fusion.extreme import excess_of, learn_extreme
 from models.detectors.fusion.frames import Singles, enter_frame, recent_mean, shift_of
 from models.detectors.fusion.parts import (
@@ -40,6 +40,7 @@ from models.detectors.rows import (
 from models.readings import Bytes, Floats
 
 _FARTHEST = 1e18  # single precision squares it
+_SCATTER_GAIN = 1.0 / 512.0
 _LONGEST_PACES = 8  # after a silence, a reading stands for at most so many usual intervals
 
 
@@ -103,7 +104,7 @@ def score_default(
         if slot < 0:
             continue
         state, sketch, blend, doubt = states[slot], sketches[slot], blends[slot], doubts[slot]
-        drifted = doubt.drift
+        drifted = doubt.drift != 0
         verdict = heed(doubt, time[row], value[row], quality[row])
         if verdict == FAULTY:
             continue
@@ -119,14 +120,14 @@ def score_default(
         usual = usual_now(season[slot], visits[slot], visit) if trusted else np.nan
         if verdict == RECOVERED:
             if learns:
-                undone = drifted != 0 and doubt.drift == 0
-                paces = state.pace // frame_ns
-                resume_at(state, frames[slot], frame, paces, usual, time[row], x, undone, smooth)
+                before = usual_now(season[slot], visits[slot], state.visit)
+                given = (frame, frame_ns, usual, before, time[row], x, smooth, drifted)
+                resume_at(state, doubt, frames[slot], *given)
             continue
-        side = state.side
-        x = smoothed(state, time[row], x, smooth)
-        day = counted(x - usual - state.level, side)
-        shift = counted(shift_of(state, x), side)
+        side, raw = state.side, x
+        x = smoothed(state, time[row], raw, smooth)
+        day = counted(eased(x - usual - state.level, state.slack), side)
+        shift = counted(eased(shift_of(state, x), state.slack), side)
         whole = shape_at(state, frames[slot], x, shape)
         strange = nearest(shapes[slot], state.stored, shape, apart) if whole else np.nan
         excess = excess_of(state, x, side) if state.seen >= SETTLED else 0.0
@@ -155,5 +156,7 @@ def score_default(
         state.sum += x
         state.count += 1.0
         state.seen += 1.0
+        tighten(state, seconds, frame_ns)
+        state.scatter += max(1.0 / state.seen, _SCATTER_GAIN) * (abs(raw - x) - state.scatter)
         state.taught += seconds
         state.last = time[row]

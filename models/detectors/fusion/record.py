@@ -27,6 +27,7 @@ HEAD: list[Any] = [
     ("taught", "f8"),  # seconds learned
     ("anchor", "f8"),  # the first value; all else is kept relative to it
     ("smooth", "f8"),  # the reading, smoothed where that is asked for
+    ("scatter", "f8"),  # usual distance of a reading from it
     ("floor", "f4"),  # a change below it matters to nobody
     ("side", "i4"),  # 0 both, 1 high alone, -1 low alone
     # the frame being filled
@@ -42,6 +43,7 @@ HEAD: list[Any] = [
     ("visit_sum", "f8"),
     ("visit_weight", "f8"),
     ("level", "f8"),  # how much the channel lies above its day
+    ("slack", "f8"),  # so far above or below that it may be, for some time after a silence
     # the range
     ("high", "f8"),
     ("low", "f8"),

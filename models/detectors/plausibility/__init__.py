@@ -35,7 +35,7 @@ faults: detection methods and prevalence in real-world datasets".
 from __future__ import annotations
 
 from models.detectors.plausibility.examine import examine
-from models.detectors.plausibility.pace import fall_silent, silent_after
+from models.detectors.plausibility.pace import fall_silent, is_regular, silent_after
 from models.detectors.plausibility.record import (
     DOUBTED,
     DRIFTING,
@@ -81,6 +81,7 @@ __all__ = [
     "begin_plausibility",
     "examine",
     "fall_silent",
+    "is_regular",
     "silent_after",
     "teaches",
 ]

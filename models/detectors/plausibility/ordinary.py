@@ -8,7 +8,7 @@ from models.compile import kernel
 from models.detectors.plausibility.drift import follow_drift
 from models.detectors.plausibility.episode import calm_down, fail
 from models.detectors.plausibility.natures import LIVELY, MAY_REST, RESTS_AT_ZERO, STATE, UPWARD
-from models.detectors.plausibility.reach import is_in_band, reach_of
+from models.detectors.plausibility.reach import is_in_band, is_sentinel, reach_of
 from models.detectors.plausibility.record import (
     BAND,
     CALM,
@@ -17,7 +17,6 @@ from models.detectors.plausibility.record import (
     FEWEST,
     FEWEST_MOVES,
     FRESH_REACH,
-    LIVELY_REACH,
     NANO,
     NO_FAULT,
     OK,
@@ -34,17 +33,23 @@ from models.detectors.plausibility.record import (
 
 @kernel
 def is_jump(state: Any, value: float, change: float, gap: int) -> bool:
-    """Whether a step is too high to be ordinary."""
-    reach = reach_of(state)
-    if abs(change) <= reach:
+    """Whether a step is too high to be ordinary.
+
+    A lively channel jumps only where it has not been; while its contact is loose, not a step beyond that.
+    """
+    reach, lively = reach_of(state), state.nature & LIVELY
+    is_loose = lively and state.loose
+    if abs(change) <= reach and not is_loose:
         return False
+    if is_sentinel(state.nature, value) and abs(change) > reach:
+        return True
     if state.count < FEWEST or state.moves < FEWEST_MOVES or state.nature & STATE:
         return False
-    if state.nature & LIVELY and is_in_band(state, value, 1.0):
+    if lively and is_in_band(state, value, 0.0 if is_loose else 1.0):
         return False
     if gap > PACES * state.period:
         return not is_in_band(state, value, BAND)
-    return bool(abs(change) * state.period > reach * gap)
+    return bool(is_loose or abs(change) * state.period > reach * gap)
 
 
 @kernel
@@ -87,9 +92,8 @@ def learn(state: Any, value: float, step: int, warmup: float, memory: float, win
     state.count += 1
     if state.taught < warmup or state.reach == FRESH_REACH:
         state.taught += seconds
-        settled = LIVELY_REACH if state.nature & LIVELY else REACH
         share = min(1.0, state.taught / warmup) if warmup > 0.0 else 1.0
-        state.reach = FRESH_REACH + share * (settled - FRESH_REACH)
+        state.reach = FRESH_REACH + share * (REACH - FRESH_REACH)
     follow_drift(state, value, seconds, window)
     if state.fault != NO_FAULT:
         calm_down(state)
@@ -106,7 +110,7 @@ def rest(state: Any, time: int, value: float, step: int, warmup: float) -> int:
     state.still += step
     if state.run < REST_ROWS or state.count < REST_FEWEST or state.taught < warmup:
         return OK
-    if state.still >= REST_TIMES * state.longest:
+    if 2 * state.still + state.period >= 2 * REST_TIMES * state.longest:  # clocks jitter
         state.stuck = 1
         return fail(state, STUCK, time, value)
     return DOUBTED if state.still > state.longest else OK

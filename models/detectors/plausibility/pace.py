@@ -10,6 +10,12 @@ from models.detectors.rows import HISTORIC
 
 
 @kernel
+def is_regular(state: Any) -> bool:
+    """Whether rows come at a steady pace: between two that lie far apart some are missing."""
+    return bool(state.jitter * 4 <= state.period)
+
+
+@kernel
 def silent_after(state: Any, unknown: int) -> int:
     """ns without a row after which the channel is silent; `unknown` while its pace is not known yet.
 
@@ -17,7 +23,7 @@ def silent_after(state: Any, unknown: int) -> int:
     """
     if state.live < PACES:
         return unknown
-    gap = state.gap * 3 if state.jitter * 4 > state.period else state.gap + (state.gap >> 1)
+    gap = state.gap + (state.gap >> 1) if is_regular(state) else state.gap * 3
     return int(max(gap, state.period * 5 >> 1))
 
 
