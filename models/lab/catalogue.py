@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from models.detectors.purposes import PURPOSES
 from models.detectors.registry import DETECTORS, DetectorEntry
 
 
@@ -15,12 +16,15 @@ def catalogue() -> list[dict[str, Any]]:
 
 def described(entry: DetectorEntry) -> dict[str, Any]:
     """One entry as plain data."""
-    schema = entry.parameters.model_json_schema()
+    schema, purpose = entry.parameters.model_json_schema(), PURPOSES[entry.name]
     required = set(schema.get("required", []))
     return {
         "name": entry.name,
         "title": entry.title,
         "title_zh": entry.title_zh,
+        "text": purpose.text,
+        "text_zh": purpose.text_zh,
+        "reasons": dict(purpose.reasons),
         "learned": entry.learned,
         "kinds": list(entry.kinds),
         "cost_ns": entry.cost_ns,
@@ -54,6 +58,7 @@ def _paragraph(entry: Mapping[str, Any]) -> str:
     kind = "learned" if entry["learned"] else "rule"
     lines = [
         f"{entry['name']}  {entry['title']} / {entry['title_zh']}  ({kind})",
+        f"  {entry['text']}",
         f"  {entry['cost_ns']} ns a reading, {entry['bytes_per_channel']} bytes a channel,"
         f" warm-up: {entry['warm_up']}",
         f"  suits: {', '.join(entry['kinds']) or 'any channel'}; source: {entry['source']}",
@@ -61,6 +66,7 @@ def _paragraph(entry: Mapping[str, Any]) -> str:
     if entry["needs"]:
         here = "installed" if entry["installed"] else "NOT INSTALLED"
         lines.append(f"  needs {entry['needs']}, {here} here; never on a gateway")
+    lines.append(f"  reasons: {', '.join(entry['reasons'])}")
     for field in entry["parameters"]:
         unit = f" {field['unit']}" if field["unit"] else ""
         default = "none" if field["default"] is None else field["default"]

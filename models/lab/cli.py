@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
 
     listing = commands.add_parser("catalogue", help="every detector with its parameters and cost")
     listing.add_argument("--json", action="store_true")
+    listing.add_argument("--markdown", action="store_true", help="the page docs/detectors.md")
     listing.set_defaults(run=_catalogue)
 
     warming = commands.add_parser("warm", help="compile every kernel now, so that later starts need not")
@@ -91,6 +92,11 @@ def _names(text: str) -> list[str]:
 
 def _catalogue(given: argparse.Namespace) -> None:
     entries = catalogue()
+    if given.markdown:
+        from models.lab.page import as_markdown
+
+        print(as_markdown(entries), end="")
+        return
     print(json.dumps(entries, ensure_ascii=False, indent=2) if given.json else as_text(entries))
 
 

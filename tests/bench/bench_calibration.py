@@ -45,6 +45,8 @@ def main() -> None:
     seen: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     channels = []
     for one in all_recorded():
+        if one.name.endswith(" light"):  # on or off: not for this detector
+            continue
         block, scores = scored(one)
         group, calm = seen[one.group], scores.score[one.calm]
         group["channels"] += 1

@@ -72,8 +72,11 @@ def _office(path: Path) -> Iterator[Recorded]:
     with path.open(newline="") as file:
         rows = list(csv.reader(file))[1:]
     times = [_seconds(row[1]) for row in rows]
-    for at, column in ((2, "temperature"), (3, "humidity"), (5, "co2")):
-        yield _recorded("office, 1 min", f"{path.stem} {column}", times, [float(row[at]) for row in rows])
+    for at, column in ((2, "temperature"), (3, "humidity"), (4, "light"), (5, "co2")):
+        values = [float(row[at]) for row in rows]
+        if column == "light":  # whether there is any
+            values = [float(value > 50.0) for value in values]
+        yield _recorded("office, 1 min", f"{path.stem} {column}", times, values)
 
 
 def _motes(path: Path) -> Iterator[Recorded]:

@@ -19,8 +19,9 @@ import twins_statistics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.detectors.bank import Trait
+from models.detectors.bank import Judged, Trait
 from models.detectors.parameters import parse
+from models.detectors.purposes import PURPOSES
 from models.detectors.registry import DETECTORS, entry_of, make_bank
 from models.detectors.rows import JUDGED
 from models.detectors.single import SingleChannel
@@ -453,6 +454,19 @@ def test_detector_refuses_channels_it_cannot_work_on_by_name(name):
     for kind in entry.kinds:
         make_bank(name, CASES[name][0], few(name), [Trait(kind=kind)] * len(few(name)))
     make_bank(name, CASES[name][0], few(name), [Trait(kind="kind nobody knows")] * len(few(name)))
+
+
+@every_detector
+def test_reasons_are_among_those_the_catalogue_names(name):
+    one = bank(name)
+    table, _ = run(one, walk(name))
+    given = {
+        reason.code
+        for score, expected, lower, upper, detail in table[:, table[0] > 0.0].T.tolist()
+        for reason in one.explain(Judged(score, 1.25, expected, lower, upper, detail, False))
+    }
+    silent = name == "absence"  # no row ever has its score
+    assert given <= PURPOSES[name].reasons.keys() and bool(given) != silent
 
 
 def test_near_names_are_suggested():

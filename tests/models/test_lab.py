@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from models.detectors.purposes import PURPOSES
+from models.detectors.registry import DETECTORS
 from models.lab.cli import main
 from models.lab.csvfile import read_series
 
@@ -49,6 +52,19 @@ def test_catalogue_lists_every_detector_in_both_languages(capsys):
     assert tau["title_zh"] and tau["description_zh"]
     assert main(["catalogue"]) == 0
     assert "基准水平" not in (text := capsys.readouterr().out) and "偏离近期水平" in text
+
+
+def test_every_detector_says_what_it_is_for():
+    assert set(PURPOSES) == set(DETECTORS)
+    for purpose in PURPOSES.values():
+        assert purpose.text and purpose.text_zh and purpose.reasons and all(purpose.reasons.values())
+
+
+def test_page_of_detectors_is_what_the_registry_says(capsys):
+    docs = Path(__file__).parents[2] / "docs"
+    assert main(["catalogue", "--markdown"]) == 0
+    assert (docs / "detectors.md").read_text(encoding="utf-8") == capsys.readouterr().out
+    assert {path.stem for path in (docs / "pictures").glob("*.svg")} == set(DETECTORS)
 
 
 def test_score_writes_a_causal_score_between_0_and_1(series, tmp_path):
