@@ -3,11 +3,13 @@
 Kernels are functions of arrays and numbers. They are compiled at the first call, release the interpreter's
 lock and keep IEEE arithmetic (no fast-math), so the edge and the cloud's replay agree to the bit.
 
-Two things differ from plain `numba.njit(cache=True)`:
+Three things differ from plain `numba.njit(cache=True)`:
 
 - numba notices a change in the file a function stands in, not in the files of the functions it calls. The
   cache is stamped with a digest of every file that holds kernels: a stale kernel is never loaded, and an
   unchanged one stays valid wherever and whenever the files were copied.
+- it says nothing while it compiles. The first kernel that no earlier start left in the cache is told in the
+  log, with what to expect.
 - numba loads scipy when it finds it, for linear algebra that no kernel uses: 0.6 s and 10 MB. It is hidden
   while numba loads, so that start-up costs the same with and without it.
 """
@@ -17,12 +19,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib
+import logging
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -43,6 +49,43 @@ with _hidden("scipy"):
     import numba
 
     importlib.import_module("numba.np.arraymath")
+
+
+# Kernels written for some fields are given records that begin with those: numba calls it experimental.
+warnings.filterwarnings(
+    "ignore", "(?s).*considered a subtype", numba.core.errors.NumbaExperimentalFeatureWarning
+)
+
+
+class _Compilations(numba.core.event.Listener):
+    """Counts the kernels that had to be compiled, and tells of the first."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def on_start(self, event: Any) -> None:
+        dispatcher = event.data["dispatcher"]
+        if not dispatcher.py_func.__module__.startswith(f"{__package__}."):
+            return  # river's or stumpy's
+        self.count += 1
+        if self.count == 1:
+            kept = dispatcher._cache.cache_path
+            log.info(
+                "compiling kernels for this machine: a few seconds a detector, a minute or two for all; %s",
+                f"later starts load them from {kept}" if kept else "nothing can be kept, so each start will",
+            )
+
+    def on_end(self, event: Any) -> None:
+        """Nothing: it is the beginning that makes people wait."""
+
+
+_compilations = _Compilations()
+numba.core.event.register("numba:compile", _compilations)  # type: ignore[no-untyped-call]
+
+
+def compilations() -> int:
+    """How many kernels this process has compiled, because no earlier start had left them in the cache."""
+    return _compilations.count
 
 
 _MARKS = (b"\n@kernel\n", b"\n@leaf\n", b"\n@inner\n")
