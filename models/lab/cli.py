@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from models.lab.catalogue import as_text, catalogue
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code."""
     given = _parser().parse_args(argv)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="lastmile-lab: %(message)s")
     try:
         given.run(given)
     except (ConfigurationError, ParameterError) as error:
