@@ -16,6 +16,7 @@ DRIVERS: dict[str, tuple[str, str]] = {
     "senml": ("edge_agent.drivers.senml", "SenmlDriver"),
     "recording": ("edge_agent.drivers.recording", "RecordingDriver"),
     "health": ("edge_agent.drivers.health", "HealthDriver"),
+    "modbus_rtu": ("edge_agent.drivers.modbus_rtu", "ModbusRtuDriver"),
 }
 
 

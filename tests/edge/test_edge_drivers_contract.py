@@ -2,80 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from driver_cases import CASES, Bench, Publisher, device
 from edge_rig import START, ModbusServer, free_port, wait_until
 
 from edge_agent.drivers.seam import Batch, Driver, DriverError, ExhaustedError
 from edge_agent.drivers.table import DRIVERS, make_driver
 from models.clock import SystemClock, VirtualClock
-from models.configuration import DeviceConfig
 from models.errors import ConfigurationError
 
 pytestmark = pytest.mark.integration
 
 
-def device(driver: str, settings: dict[str, Any], sources: list[Any], **more: Any) -> DeviceConfig:
-    channels = [{"name": f"c{i}", "kind": "x", "source": source} for i, source in enumerate(sources)]
-    return DeviceConfig.model_validate(
-        {"name": "d", "driver": driver, "settings": settings, "channels": channels, **more}
-    )
-
-
-class Publisher:
-    """A device at the local broker."""
-
-    def __init__(self, port: int) -> None:
-        from paho.mqtt.client import Client
-        from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-
-        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-
-    def publish(self, topic: str, payload: bytes | dict[str, Any]) -> None:
-        raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        self._client.publish(topic, raw, qos=1).wait_for_publish(5)
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-
 @pytest.fixture
-def subject(
-    request: Any, tmp_path: Path, modbus: Callable[..., ModbusServer]
-) -> Iterator[tuple[Driver, Any]]:
-    """A driver, and what makes its device speak; both values of the device are 21.5 and 1."""
-    name = request.param
-    speak: Callable[[], None] = lambda: None  # noqa: E731
-    publisher = None
-    if name == "modbus_tcp":
-        server = modbus([215, 1])
-        made = device(name, {"host": "127.0.0.1", "port": server.port}, [{"register": 0}, {"register": 1}])
-    elif name in ("mqtt", "senml"):
-        broker = request.getfixturevalue("broker")
-        publisher = Publisher(broker.port)
-        settings = {"host": "127.0.0.1", "port": broker.port, "topic": "t/#", "client_id": "agent"}
-        plain = {"t": 215, "open": True}
-        pack = [{"n": "t", "v": 215}, {"n": "open", "vb": True}]
-        payload = json.dumps(plain if name == "mqtt" else pack).encode()
-        made = device(name, settings, ["t", "open"])
-        speak = lambda: publisher.publish("t/1", payload)  # noqa: E731
-    elif name == "recording":
-        (tmp_path / "r.csv").write_text("a,b\n" + "215,1\n" * 5)
-        made = device(name, {"file": str(tmp_path / "r.csv")}, ["a", "b"])
-    else:
-        made = device(name, {}, ["memory_percent", "uptime_s"])
-    driver = make_driver(made, SystemClock())
-    yield driver, speak
-    driver.close()
-    if publisher is not None:
-        publisher.close()
+def subject(request: Any, tmp_path: Path) -> Iterator[tuple[Driver, Callable[[], None]]]:
+    """A driver, and what makes its device speak; two values are to be had."""
+    bench = Bench(request, tmp_path)
+    with bench.later:
+        made, speak = CASES[request.param](bench)
+        driver = make_driver(made, SystemClock())
+        bench.later.callback(driver.close)
+        yield driver, speak
 
 
 def first_batch(driver: Driver, speak: Callable[[], None]) -> Batch:

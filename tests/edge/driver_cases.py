@@ -1,0 +1,113 @@
+"""One case a driver for the contract suite: the real thing it speaks to, and how to make that speak."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from serial_rig import SerialLine, SerialModbus
+
+from models.configuration import DeviceConfig
+
+Speak = Callable[[], None]
+
+
+def device(driver: str, settings: dict[str, Any], sources: list[Any], **more: Any) -> DeviceConfig:
+    channels = [{"name": f"c{i}", "kind": "x", "source": source} for i, source in enumerate(sources)]
+    return DeviceConfig.model_validate(
+        {"name": "d", "driver": driver, "settings": settings, "channels": channels, **more}
+    )
+
+
+class Publisher:
+    """A device at the local broker."""
+
+    def __init__(self, port: int) -> None:
+        from paho.mqtt.client import Client
+        from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+
+    def publish(
+        self, topic: str, payload: bytes | str | dict[str, Any] | list[Any], *, retain: bool = False
+    ) -> None:
+        if isinstance(payload, str):
+            payload = payload.encode()
+        raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        self._client.publish(topic, raw, qos=1, retain=retain).wait_for_publish(5)
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+class Bench:
+    """What a case may use; all of it is put away after the test."""
+
+    def __init__(self, request: Any, folder: Path) -> None:
+        self._request, self.folder = request, folder
+        self.later = ExitStack()
+
+    def fixture(self, name: str) -> Any:
+        return self._request.getfixturevalue(name)
+
+    def publisher(self) -> tuple[Publisher, dict[str, Any]]:
+        """A publisher at a broker of its own, and the settings that lead there."""
+        broker = self.fixture("broker")
+        publisher = Publisher(broker.port)
+        self.later.callback(publisher.close)
+        return publisher, {"host": "127.0.0.1", "port": broker.port, "client_id": "agent"}
+
+    def line(self) -> SerialLine:
+        line = SerialLine()
+        self.later.callback(line.close)
+        return line
+
+
+def silent() -> None:
+    """For devices that are asked."""
+
+
+def modbus_tcp(bench: Bench) -> tuple[DeviceConfig, Speak]:
+    server = bench.fixture("modbus")([215, 1])
+    settings = {"host": "127.0.0.1", "port": server.port}
+    return device("modbus_tcp", settings, [{"register": 0}, {"register": 1}]), silent
+
+
+def modbus_rtu(bench: Bench) -> tuple[DeviceConfig, Speak]:
+    line = bench.line()
+    server = SerialModbus(line.far, {7: [215, 1]})
+    bench.later.callback(server.stop)
+    settings = {"port": line.near, "unit": 7, "baud": 19200}
+    return device("modbus_rtu", settings, [{"register": 0}, {"register": 1}]), silent
+
+
+def mqtt(bench: Bench) -> tuple[DeviceConfig, Speak]:
+    publisher, settings = bench.publisher()
+    made = device("mqtt", {**settings, "topic": "t/#"}, ["t", "open"])
+    return made, lambda: publisher.publish("t/1", {"t": 215, "open": True})
+
+
+def senml(bench: Bench) -> tuple[DeviceConfig, Speak]:
+    publisher, settings = bench.publisher()
+    made = device("senml", {**settings, "topic": "t/#"}, ["t", "open"])
+    return made, lambda: publisher.publish("t/1", [{"n": "t", "v": 215}, {"n": "open", "vb": True}])
+
+
+def recording(bench: Bench) -> tuple[DeviceConfig, Speak]:
+    (bench.folder / "r.csv").write_text("a,b\n" + "215,1\n" * 5)
+    return device("recording", {"file": str(bench.folder / "r.csv")}, ["a", "b"]), silent
+
+
+def health(bench: Bench) -> tuple[DeviceConfig, Speak]:
+    return device("health", {}, ["memory_percent", "uptime_s"]), silent
+
+
+CASES: dict[str, Callable[[Bench], tuple[DeviceConfig, Speak]]] = {
+    case.__name__: case for case in (modbus_tcp, mqtt, senml, recording, health, modbus_rtu)
+}
