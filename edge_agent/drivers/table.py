@@ -17,6 +17,7 @@ DRIVERS: dict[str, tuple[str, str]] = {
     "recording": ("edge_agent.drivers.recording", "RecordingDriver"),
     "health": ("edge_agent.drivers.health", "HealthDriver"),
     "modbus_rtu": ("edge_agent.drivers.modbus_rtu", "ModbusRtuDriver"),
+    "files": ("edge_agent.drivers.files", "FilesDriver"),
 }
 
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from kernel_tree import KernelTree
 from serial_rig import SerialLine, SerialModbus
 
 from models.configuration import DeviceConfig
@@ -108,6 +109,14 @@ def health(bench: Bench) -> tuple[DeviceConfig, Speak]:
     return device("health", {}, ["memory_percent", "uptime_s"]), silent
 
 
+def files(bench: Bench) -> tuple[DeviceConfig, Speak]:
+    tree = KernelTree(bench.folder / "sys")
+    tree.thermometer("28-01")
+    tree.hwmon(0, "cpu_thermal", "thermal", temp1_input="48000")
+    sources = [{"w1": "28-01"}, {"hwmon": "cpu_thermal", "channel": "temp1"}]
+    return device("files", {"root": str(tree.root)}, sources), silent
+
+
 CASES: dict[str, Callable[[Bench], tuple[DeviceConfig, Speak]]] = {
-    case.__name__: case for case in (modbus_tcp, mqtt, senml, recording, health, modbus_rtu)
+    case.__name__: case for case in (modbus_tcp, mqtt, senml, recording, health, modbus_rtu, files)
 }
