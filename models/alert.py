@@ -63,6 +63,18 @@ class Reason(OnWire):
     share: float = Field(default=1.0, ge=0, le=1, description="part of the score this reason gave")
 
 
+class Moment(OnWire):
+    """A stretch of the channel's past, held against the one that fired."""
+
+    at: Nanoseconds = Field(description="when the stretch ended")
+    distance: float = Field(
+        ge=0, description="how far it is from the one that fired, as the detector measures"
+    )
+    usual: float | None = Field(
+        default=None, gt=0, description="how far a stretch of this channel usually is from those most like it"
+    )
+
+
 class Alert(OnWire):
     """State of one alert; sent once when it fires and once when it resolves, with the same id."""
 
@@ -107,7 +119,8 @@ class Evidence(OnWire):
     """What re-runs an alert: the raw window and the detector's snapshot at its start.
 
     `window` is a columns body (models.wire.columns) holding the readings the monitor saw; `snapshot` is the
-    monitor's snapshot (models.monitor) before the first of them; both base64.
+    monitor's snapshot (models.monitor) before the first of them, of the alert's channel and those that are
+    judged together with it, which `channels` names; both base64.
     """
 
     alert: str = Field(pattern=r"^[0-9a-f]{32}$")
@@ -118,6 +131,12 @@ class Evidence(OnWire):
     snapshot: str
     start_at: Nanoseconds
     end_at: Nanoseconds
+    # Left out where there are none, so that it is written as it was before there were any.
+    moments: tuple[Moment, ...] = Field(
+        default=(),
+        exclude_if=lambda found: not found,
+        description="past moments most like the one that fired, the most similar first",
+    )
 
 
 _ALLOWED: dict[AlertState, tuple[AlertState, ...]] = {

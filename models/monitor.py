@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import models
-from models.alert import Alert, AlertState
+from models.alert import Alert, AlertState, Moment
 from models.configuration import MonitorConfig
 from models.detectors.bank import Judged, Scores, Trait, number
 from models.detectors.registry import make_bank
@@ -154,6 +154,10 @@ class Monitor:
         slots = [slot for slot, entry in enumerate(self._entries) if entry.number in wanted]
         together = {other for slot in slots for other in self._bank.companions(slot)}
         return frozenset(self._entries[slot].number for slot in together)
+
+    def moments(self, channel: int, time_ns: int) -> tuple[Moment, ...]:
+        """Past moments most like what the channel showed with its newest reading, that of `time_ns`."""
+        return self._bank.moments(self.channels.index(channel), time_ns)
 
     def snapshot(self, channels: Iterable[int] | None = None) -> bytes:
         """All state of the given channels (every one when none) and of their companions, as checked bytes."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import enum
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,6 +110,17 @@ class ReadingBlock:
             self.first_index + start,
             self.monotonic_offset_ns,
             self.clock,
+        )
+
+    def only(self, channels: Collection[int]) -> ReadingBlock:
+        """The rows of these channels; indices of rows are no longer what they were."""
+        kept = np.isin(self.channel, list(channels))
+        return replace(
+            self,
+            channel=self.channel[kept],
+            time=self.time[kept],
+            value=self.value[kept],
+            quality=self.quality[kept],
         )
 
 

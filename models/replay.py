@@ -11,9 +11,10 @@ import numpy as np
 from pydantic import ValidationError
 
 import models
-from models.alert import Alert, Evidence
+from models.alert import Alert, Evidence, Moment
 from models.configuration import MonitorConfig
 from models.detectors.bank import Scores, columns_of
+from models.detectors.registry import entry_of
 from models.detectors.rows import crossings
 from models.errors import ConfigurationError
 from models.monitor import Monitor
@@ -87,24 +88,50 @@ def replay_evidence(evidence: Evidence, *, gateway: str = "") -> Replay:
 
     ConfigurationError, SnapshotError or BodyError when the evidence cannot be used.
     """
+    config, channels, window, snapshot = _unpacked(evidence)
+    return replay(
+        config,
+        channels,
+        [window],
+        gateway=gateway,
+        snapshot=snapshot,
+        until_ns=evidence.end_at,
+    )
+
+
+def moments_of(evidence: Evidence, alert: Alert) -> tuple[Moment, ...]:
+    """The past moments most like the one that fired, as the detector stood right after that reading.
+
+    None where the detector keeps none, or has gone on since it measured that reading. Errors as
+    `replay_evidence`.
+    """
+    config, channels, window, snapshot = _unpacked(evidence)
+    numbers = [number for number, entry in channels.items() if entry.name == alert.channel]
+    if not numbers or not entry_of(config.detector).bank.keeps_moments:
+        return ()
+    monitor = Monitor(config, channels, gateway=alert.gateway)
+    monitor.restore(snapshot)
+    own = window.only(monitor.companions(numbers))
+    heard = np.flatnonzero((own.channel == numbers[0]) & (own.time == alert.measured_at))
+    until_then = own.rows(0, int(heard[-1]) + 1 if len(heard) else 0)  # it may have come before the window
+    monitor.judge(until_then, crossings_of(until_then))
+    return monitor.moments(numbers[0], alert.measured_at)
+
+
+def _unpacked(evidence: Evidence) -> tuple[MonitorConfig, dict[int, ChannelEntry], ReadingBlock, bytes]:
+    """Configuration of the channels that are there, those channels, the window and the snapshot."""
     from models.wire.columns import decode_columns
 
     try:
         config = MonitorConfig.model_validate(evidence.configuration)
-        window, snapshot = (base64.b64decode(text, validate=True) for text in _packed(evidence))
+        window = base64.b64decode(evidence.window, validate=True)
+        snapshot = base64.b64decode(evidence.snapshot, validate=True)
     except (ValidationError, binascii.Error) as error:
         raise ConfigurationError(f"evidence of {evidence.alert} cannot be used: {error}") from None
     channels = {number: ChannelEntry(number=number, name=name) for number, name in evidence.channels.items()}
     present = tuple(name for name in config.channels if name in set(evidence.channels.values()))
     config = config.model_copy(update={"channels": present})
-    return replay(
-        config,
-        channels,
-        [decode_columns(window)],
-        gateway=gateway,
-        snapshot=snapshot,
-        until_ns=evidence.end_at,
-    )
+    return config, channels, decode_columns(window), snapshot
 
 
 def crossings_of(block: ReadingBlock) -> Crossings:
@@ -122,7 +149,3 @@ def _joined(scores: Sequence[Scores]) -> Scores:
     return Scores(
         np.concatenate(tables, axis=1), np.concatenate([np.empty(0, np.uint8), *(p.flags for p in scores)])
     )
-
-
-def _packed(evidence: Evidence) -> tuple[str, str]:
-    return evidence.window, evidence.snapshot

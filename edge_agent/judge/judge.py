@@ -263,18 +263,9 @@ class Judge:
                 state = owed.since.of(owed.seat.config.name)
                 if state is None:
                     continue
-                seat, alert = owed.seat, owed.alert
                 blocks = [record.block for record in self._records(owed.since.position)]
-                own = [number for number, entry in seat.channels.items() if entry.name == alert.channel]
-                body = make_evidence(
-                    alert,
-                    seat.config,
-                    seat.channels,
-                    state.state,
-                    blocks,
-                    self._resolution(),
-                    seat.monitor.companions(own),
-                )
+                made_from = (owed.seat.config, owed.seat.channels, state.state)
+                body = make_evidence(owed.alert, *made_from, blocks, self._resolution())
                 if body is None:
                     log.warning("alert %s: its evidence is too large to be sent", owed.alert.id)
                 else:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from models.alert import Reason
+from models.alert import Moment, Reason
 from models.detectors.parameters import Parameters
 from models.detectors.rows import NEVER
 from models.errors import SnapshotError
@@ -104,6 +104,7 @@ class Bank(Protocol):
     """
 
     needs_time: bool
+    keeps_moments: bool
 
     @property
     def channels(self) -> tuple[int, ...]: ...
@@ -122,6 +123,15 @@ class Bank(Protocol):
 
     def explain(self, judged: Judged) -> tuple[Reason, ...]:
         """The judgement as codes with parameters, the part with the largest share first; never empty."""
+        ...
+
+    def moments(self, slot: int, time_ns: int) -> tuple[Moment, ...]:
+        """The past moments most like what the channel showed with its reading of `time_ns`, nearest first.
+
+        Asked when an alert is explained, never for a reading, and changes nothing. None from a bank that
+        does not keep moments, or when that reading is not the newest the channel has learned from, or nothing
+        could be compared with it.
+        """
         ...
 
     def companions(self, slot: int) -> tuple[int, ...]:
@@ -151,6 +161,7 @@ class PackedBank(Generic[P]):
     # known of the equipment, nothing of the quantity.
     evidence: ClassVar[tuple[str, ...]] = ()
     needs_time = False
+    keeps_moments = False
     _given: tuple[Any, ...]  # the parameters as the kernel takes them
 
     def __init__(self, parameters: P, channels: Sequence[int], traits: Sequence[Trait] | None = None) -> None:
@@ -211,6 +222,9 @@ class PackedBank(Generic[P]):
         for field in self.times:
             column = self.state[field]
             column[column != NEVER] += delta_ns
+
+    def moments(self, slot: int, time_ns: int) -> tuple[Moment, ...]:
+        return ()
 
     def companions(self, slot: int) -> tuple[int, ...]:
         return (slot,)

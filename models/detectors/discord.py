@@ -8,12 +8,16 @@ import numpy as np
 from numpy.typing import DTypeLike
 from pydantic import model_validator
 
+from models.alert import Moment
 from models.detectors.bank import Columns, Judged, Trait, number
 from models.detectors.discord_kernels import score_discord
 from models.detectors.parameters import parameter
+from models.detectors.rows import SECOND
 from models.detectors.shape_buffer import NO_WINDOW
 from models.detectors.strangeness import HEAD, StrangenessBank, StrangenessParameters
 from models.readings import Bytes, Floats
+
+_SIMILAR = 3  # moments that are told
 
 
 class DiscordParameters(StrangenessParameters):
@@ -63,6 +67,7 @@ class DiscordBank(StrangenessBank[DiscordParameters]):
     code = "unlike_shape"
     floor = 0.01
     times = ("last", "origin")
+    keeps_moments = True
     head = np.dtype(
         [
             *HEAD,
@@ -135,5 +140,32 @@ class DiscordBank(StrangenessBank[DiscordParameters]):
             flags,
         )
 
+    def moments(self, slot: int, time_ns: int) -> tuple[Moment, ...]:
+        """Of windows that overlap only the most similar; none for a flat one, which has no shape."""
+        state, length = self.state[slot], self.parameters.length
+        last = int(state["end"]) - length  # one past the newest reading of the latest earlier window
+        height = float(state["heights"][state["end"] - 1])
+        if state["last"] != time_ns or state["joined"] < length or height == 0.0:
+            return ()
+        earlier = slice(last - len(state["dots"]), last)
+        sums, heights = state["sums"][earlier], state["heights"][earlier]
+        alike = (state["dots"] - float(state["window_sum"]) / length * sums) * heights * height
+        chosen = _largest_apart(np.where(sums == NO_WINDOW, 0.0, alike), length)
+        distance = np.sqrt(np.maximum(0.0, 1.0 - alike[chosen]))
+        ended = state["origin"] + state["moments"][earlier][chosen].astype(np.int64) * SECOND
+        return self._moments_at(slot, ended, distance)
+
     def _told(self, judged: Judged) -> dict[str, float | None]:
         return {"seconds": number(judged.detail)}
+
+
+def _largest_apart(found: Floats, apart: int) -> list[int]:
+    """Places of the largest numbers above 0, no two nearer than `apart`; of equal ones the latest."""
+    left, chosen = found.copy(), list[int]()
+    while len(chosen) < _SIMILAR:
+        best = len(left) - 1 - int(np.argmax(left[::-1]))
+        if left[best] <= 0.0:
+            break
+        chosen.append(best)
+        left[max(0, best - apart + 1) : best + apart] = 0.0
+    return chosen

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from models.alert import Moment
 from models.detectors.bank import Columns, Judged, Trait, number
-from models.detectors.nearest_kernels import FEWEST, measure_all, pick_least, score_nearest, take_window
+from models.detectors.nearest_kernels import FEWEST, score_nearest
 from models.detectors.parameters import parameter
 from models.detectors.strangeness import HEAD, StrangenessBank, StrangenessParameters
 from models.readings import Bytes, Floats
@@ -67,13 +67,6 @@ class NearestParameters(StrangenessParameters):
     )
 
 
-class Similar(NamedTuple):
-    """A past moment: when its window ended, ns UTC, and how far it is, in the channel's unit."""
-
-    time: int
-    distance: float
-
-
 class NearestBank(StrangenessBank[NearestParameters]):
     """The last readings and a store of unlike windows with their times: 25 KB a channel."""
 
@@ -81,6 +74,7 @@ class NearestBank(StrangenessBank[NearestParameters]):
     code = "unlike_past"
     floor = 0.0
     times = ("last", "moments", "ended", "used")
+    keeps_moments = True
     head = np.dtype(
         [
             *HEAD,
@@ -138,20 +132,17 @@ class NearestBank(StrangenessBank[NearestParameters]):
             flags,
         )
 
-    def similar(self, slot: int) -> tuple[Similar, ...]:
-        """The past moments most like the channel's newest window, nearest first; none while it knows few.
-
-        Evidence replayed to the reading that fired gives those the alert stood on.
-        """
+    def moments(self, slot: int, time_ns: int) -> tuple[Moment, ...]:
         state, given = self.state[slot], self.parameters
-        if state["stored"] < FEWEST or state["joined"] < given.length * given.spread:
+        stored, spread = int(state["stored"]), given.spread
+        span = given.length * spread
+        if state["last"] != time_ns or stored < FEWEST or state["joined"] < span:
             return ()
-        window, apart, least, which = self._given[2]
-        take_window(state["ring"], int(state["place"]) - 1, given.spread, float(state["anchor"]), window)
-        measure_all(state["store"], int(state["stored"]), window, apart)
-        pick_least(apart, int(state["stored"]), least, which)
-        pairs = zip(which.tolist(), least.tolist(), strict=True)
-        return tuple(Similar(int(state["ended"][place]), square**0.5) for place, square in pairs)
+        newest_first = np.take(state["ring"], int(state["place"]) - 1 - np.arange(span), mode="wrap")
+        window = newest_first.reshape(given.length, spread).mean(axis=1) - state["anchor"]
+        apart = ((state["store"][:, :stored] - window[:, None].astype(np.float32)) ** 2).sum(axis=0)
+        nearest = np.argsort(apart, kind="stable")[: given.neighbours]
+        return self._moments_at(slot, state["ended"][nearest], np.sqrt(apart[nearest].astype(np.float64)))
 
     def _told(self, judged: Judged) -> dict[str, float | None]:
         return {"seconds": number(judged.detail)}

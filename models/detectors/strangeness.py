@@ -14,14 +14,14 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from models.alert import Reason
+from models.alert import Moment, Reason
 from models.compile import kernel
 from models.detectors.bank import Judged, PackedBank, Trait, number
 from models.detectors.learned import LEVEL, NANO, begin_learned, judge, learn_level
 from models.detectors.parameters import Parameters, parameter
 from models.detectors.rows import NEVER, clear
 from models.detectors.surprise import SKETCH, bin_of, learn_distance
-from models.readings import Bytes, Floats
+from models.readings import Bytes, Floats, Int64s
 
 HEAD: list[Any] = [*LEVEL, *SKETCH]
 _GAP_PACES = 8  # after so many usual intervals without a reading, what was before is another stretch
@@ -142,6 +142,14 @@ class StrangenessBank(PackedBank[S]):
         """Where an array begins in such a row of its own kind."""
         field, at = self.dtype.fields[name][:2]  # type: ignore[index]
         return int(at) // field.base.itemsize
+
+    def _moments_at(self, slot: int, ended: Int64s, distance: Floats) -> tuple[Moment, ...]:
+        """Moments that ended then and are so far; what is usual is what their strangeness usually is."""
+        usual = float(self.state["mean"][slot])
+        return tuple(
+            Moment(at=at, distance=far, usual=usual if usual > 0.0 else None)
+            for at, far in zip(ended.tolist(), distance.tolist(), strict=True)
+        )
 
     def _reason(self, judged: Judged) -> Reason:
         return Reason(

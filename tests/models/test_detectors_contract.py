@@ -469,6 +469,55 @@ def test_reasons_are_among_those_the_catalogue_names(name):
     assert given <= PURPOSES[name].reasons.keys() and bool(given) != silent
 
 
+def newest(block, channel):
+    return int(block.time[block.channel == channel][-1])
+
+
+@every_detector
+def test_moments_lie_in_the_past_the_most_similar_first(name):
+    block = walk(name)
+    one = bank(name)
+    run(one, block)
+    before = one.state.tobytes()
+    for slot, channel in enumerate(one.channels):
+        last = newest(block, channel)
+        found = one.moments(slot, last)
+        assert bool(found) == one.keeps_moments
+        assert all(int(block.time[0]) - SECOND <= moment.at < last for moment in found)
+        assert [moment.distance for moment in found] == sorted(moment.distance for moment in found)
+        assert all(moment.usual is not None and math.isfinite(moment.distance) for moment in found)
+        assert one.moments(slot, last - 1) == (), "not asked of the newest reading"
+    assert one.state.tobytes() == before, "telling changes nothing"
+
+
+@every_detector
+def test_moments_depend_on_readings_alone(name):
+    """Neither on how blocks were cut, nor on a snapshot, nor on which channels it holds."""
+    block = walk(name)
+    whole, first = bank(name), bank(name)
+    run(whole, block)
+    run(first, block.rows(0, 500), cuts=(7, 300))
+    together = first.companions(0)
+    alone = bank(name, tuple(first.channels[slot] for slot in together))
+    alone.restore(first.snapshot(together))
+    run(alone, block.rows(500, 900).only(alone.channels))
+    last = newest(block, whole.channels[0])
+    assert alone.moments(together.index(0), last) == whole.moments(0, last)
+
+
+@every_detector
+def test_moments_move_with_a_step_of_the_wall_clock(name):
+    step = 7 * 24 * 3600 * SECOND
+    block = walk(name)
+    one = bank(name)
+    run(one, block)
+    last = newest(block, one.channels[0])
+    before = one.moments(0, last)
+    one.shift(step)
+    moved = [moment.model_copy(update={"at": moment.at + step}) for moment in before]
+    assert list(one.moments(0, last + step)) == moved
+
+
 def test_near_names_are_suggested():
     with pytest.raises(ParameterError, match="did you mean ewma"):
         make_bank("ewms", {}, [1])
