@@ -6,35 +6,28 @@ import json
 import logging
 import queue
 import random
-import threading
 
 import models
-from edge_agent.drivers.table import make_driver
+from edge_agent.devices import Devices
 from edge_agent.mqtt_connection import ConnectionOptions
-from edge_agent.obedience import DesiredStore, InForce, Offer, check_devices, pinned_key, read_offer
-from edge_agent.pipeline import Pipeline, exempt_monitors
+from edge_agent.obedience import DesiredStore, pinned_key
+from edge_agent.obeyer import Obeyer
+from edge_agent.pipeline import Pipeline
 from edge_agent.sampler.backoff import Backoff
-from edge_agent.sampler.calibration import Calibration
 from edge_agent.sampler.clock_trust import ClockWatch
-from edge_agent.sampler.device_loop import DeviceLoop
 from edge_agent.settings import Settings
 from edge_agent.state import StateFolder, replace_file
-from edge_agent.status import Running, describe, measures
+from edge_agent.status import describe, measures
+from edge_agent.trial.pulse import Pulse
+from edge_agent.trial.record import TrialStore
+from edge_agent.trial.trials import Trials
+from edge_agent.trial.verdict import Bounds
 from edge_agent.uplink.identity import tls_files
 from edge_agent.uplink.uplink import Uplink
 from models.clock import SECOND_NS, Clock, ClockState
-from models.configuration import DeviceConfig
-from models.errors import LastmileError
 from models.identity import Stream
 from models.wire.envelope import Kind
-from models.wire.messages import (
-    Health,
-    OutageRecord,
-    Presence,
-    Reported,
-    ReportedState,
-    SignedDocument,
-)
+from models.wire.messages import Health, OutageRecord, Presence, Reported
 
 log = logging.getLogger(__name__)
 TICK_S = 1.0
@@ -52,12 +45,12 @@ class Agent:
         self._gateway = settings.gateway.id
         self._wishes: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._started_ns = clock.monotonic_ns()
+        self._trials = open_trials(state, settings, clock)
         self._pipeline = Pipeline.open(state, settings, clock)
-        self._in_force = self._pipeline.in_force
-        self._devices: dict[str, Running] = {}
-        self._offers: list[bytes] = []
-        self._offers_lock = threading.Lock()
         self._clock_state = ClockWatch(clock)
+        pulse = Pulse(clock)
+        self._devices = Devices(self._pipeline, pulse, clock=clock, clock_state=self._clock_state.read)
+        self._obeyer = Obeyer(self._pipeline, self._devices, self._trials, pulse, self._report)
         self._uplink = self._make_uplink()
         self._status_ns = 0
 
@@ -70,17 +63,19 @@ class Agent:
         pipeline = self._pipeline
         self._note_outage()
         pipeline.judge.start()
-        self._start_devices(self._in_force.document.devices)
+        self._devices.start(self._obeyer.in_force.document.devices)
         # Judging comes first: loading MQTT and TLS would hold up the first reading.
         pipeline.judge.has_judged.wait(UPLINK_AFTER_S)
         if self._uplink is not None:
-            self._uplink.report(self._reported(ReportedState.APPLIED))
+            self._uplink.report(self._obeyer.standing())
             self._uplink.start()
-        log.info("running: %d devices, %d monitors, configuration version %d", len(self._devices),
-                 len(self._in_force.document.monitors), self._in_force.version)  # fmt: skip
+        in_force = self._obeyer.in_force
+        log.info("running: %d devices, %d monitors, configuration version %d", len(self._devices.all()),
+                 len(in_force.document.monitors), in_force.version)  # fmt: skip
         try:
             while not self._is_stopped_within(TICK_S):
                 self._tick()
+            self._trials.stopped()
         finally:
             self._end()
 
@@ -99,7 +94,10 @@ class Agent:
             self._pipeline.tidy()
         except OSError as wrong:
             log.error("outbox or spool: %s", wrong)
-        self._obey_offers()
+        try:
+            self._obeyer.step()
+        except OSError as wrong:
+            log.error("configuration: %s", wrong)
         now = self._clock.monotonic_ns()
         if now - self._status_ns >= STATUS_EVERY_S * SECOND_NS:
             self._status_ns = now
@@ -107,10 +105,7 @@ class Agent:
 
     def _end(self) -> None:
         log.info("stopping")
-        for running in self._devices.values():
-            running.loop.ask_to_stop()
-        for running in self._devices.values():
-            running.loop.stop()
+        self._devices.stop()
         pipeline = self._pipeline
         pipeline.judge.stop()
         pipeline.cutter.step(final=True)
@@ -125,7 +120,7 @@ class Agent:
         """What could not be sampled since the last reading was spooled."""
         before, now = self._pipeline.last_time, self._clock.wall_ns()
         was = self._pipeline.outbox.mark().boot
-        if not before or not self._in_force.document.devices or now - before < OUTAGE_FROM_NS:
+        if not before or not self._obeyer.in_force.document.devices or now - before < OUTAGE_FROM_NS:
             return
         record = OutageRecord(
             from_at=before,
@@ -136,119 +131,11 @@ class Agent:
         )
         self._pipeline.outbox.put_urgent(Kind.OUTAGE, record.model_dump_json().encode())
 
-    # ---- devices
-
-    def _start_devices(self, devices: tuple[DeviceConfig, ...]) -> None:
-        for device in devices:
-            running = self._make_device(device)
-            self._devices[device.name] = running
-            running.loop.start()
-
-    def _make_device(self, device: DeviceConfig) -> Running:
-        driver = make_driver(device, self._clock)
-        limits = self._settings.limits
-        numbers = {c.name: self._pipeline.book.by_name[c.name].number for c in device.channels}
-        calibration = Calibration(
-            device, numbers, late_s=limits.late_s, ahead_s=limits.ahead_s, owns_time=driver.owns_time
-        )
-        loop = DeviceLoop(
-            device.name,
-            driver,
-            calibration,
-            self._pipeline.spool,
-            period_s=device.period_s,
-            clock=self._clock,
-            clock_state=self._clock_state.read,
-            backoff=Backoff(base_s=1.0, ceiling_s=30.0, draw=random.random),
-            cursor=self._pipeline.cursors.get(device.name),
-        )
-        return Running(device, loop)
-
-    # ---- obedience
-
-    def _offered(self, raw: bytes) -> None:
-        """From the uplink's thread; obeyed in the next tick."""
-        with self._offers_lock:
-            self._offers = [*self._offers[-7:], raw]
-
-    def _obey_offers(self) -> None:
-        with self._offers_lock:
-            offers, self._offers = self._offers, []
-        for raw in offers:
-            self._obey(raw)
-
-    def _obey(self, raw: bytes) -> None:
-        offer = read_offer(
-            raw,
-            key=pinned_key(self._state.signing_key),
-            gateway=self._gateway,
-            in_force=self._in_force.version,
-            in_force_text=self._in_force.text,
-            now_ns=self._clock.wall_ns(),
-        )
-        if offer.is_repeated:
-            return
-        if offer.document is None:
-            self._refuse(offer)
-            return
-        text = SignedDocument.model_validate_json(raw).document
-        wished = InForce(offer.document, offer.version, text)
-        try:
-            check_devices(offer.document, self._clock)
-            self._apply(wished, raw)
-        except LastmileError as wrong:
-            self._refuse(Offer(None, "unusable", str(wrong), offer.version))
-            return
-        log.info("configuration version %d is in force", offer.version)
-        self._report(self._reported(ReportedState.APPLIED, offered=offer.version))
-
-    def _apply(self, wished: InForce, raw: bytes) -> None:
-        """Make everything that can fail, store the document, then change what differs."""
-        pipeline = self._pipeline
-        channels = pipeline.book.take(wished.document)
-        seats = pipeline.seats(wished, channels)
-        DesiredStore(self._state).save(raw)
-        self._in_force = wished
-        self._change_devices(wished.document.devices)
-        pipeline.judge.change(seats, exempt_monitors(wished.document))
-
-    def _change_devices(self, devices: tuple[DeviceConfig, ...]) -> None:
-        wanted = {device.name: device for device in devices}
-        changed = [n for n, running in self._devices.items() if wanted.get(n) != running.config]
-        for name in changed:
-            self._devices[name].loop.ask_to_stop()
-        for name in changed:
-            cursor = self._devices.pop(name).loop.stop()
-            if cursor is not None:
-                self._pipeline.cursors[name] = cursor
-        self._start_devices(tuple(d for d in devices if d.name not in self._devices))
-
-    def _refuse(self, offer: Offer) -> None:
-        log.warning("a desired document was refused (%s): %s", offer.reason, offer.detail)
-        self._report(
-            self._reported(
-                ReportedState.REFUSED, offered=offer.version, reason=offer.reason, detail=offer.detail
-            )
-        )
-
-    def _reported(
-        self, state: ReportedState, *, offered: int | None = None, reason: str = "", detail: str = ""
-    ) -> Reported:
-        version = self._in_force.version
-        return Reported(
-            version=version,
-            offered=version if offered is None else offered,
-            state=state,
-            reason=reason,
-            detail=detail[:500],
-            sent_at=self._clock.wall_ns(),
-        )
+    # ---- uplink and status
 
     def _report(self, reported: Reported) -> None:
         if self._uplink is not None:
             self._uplink.report(reported)
-
-    # ---- uplink and status
 
     def _make_uplink(self) -> Uplink | None:
         uplink = self._settings.uplink
@@ -270,7 +157,7 @@ class Agent:
             backoff=Backoff(base_s=2.0, ceiling_s=60.0, draw=random.random),
             heartbeat_s=uplink.heartbeat_s,
             health=self._health,
-            on_desired=self._offered,
+            on_desired=self._obeyer.offered,
         )
 
     def _health(self, presence: Presence, hello: bool) -> Health:
@@ -284,7 +171,7 @@ class Agent:
             urgent_assigned=outbox.assigned(Stream.URGENT),
             bulk_assigned=outbox.assigned(Stream.BULK),
             backlog_messages=outbox.backlog(),
-            readings=sum(running.loop.state.readings for running in list(self._devices.values())),
+            readings=sum(running.loop.state.readings for running in self._devices.all()),
             code_version=models.__version__,
             clock_trusted=self._clock_state.read() is not ClockState.UNTRUSTED,
             measures=measures(),
@@ -292,7 +179,7 @@ class Agent:
 
     def _write_status(self, phase: str) -> None:
         try:
-            told = describe(self._facts(phase), self._pipeline, self._uplink, list(self._devices.values()))
+            told = describe(self._facts(phase), self._pipeline, self._uplink, self._devices.all())
             replace_file(self._state.status, json.dumps(told).encode(), durable=False)
         except OSError as wrong:
             log.error("status.json: %s", wrong)
@@ -303,6 +190,26 @@ class Agent:
             "phase": phase,
             "written_at": self._clock.wall_ns(),
             "up_s": round((self._clock.monotonic_ns() - self._started_ns) / SECOND_NS, 1),
-            "config_version": self._in_force.version,
+            "config_version": self._obeyer.in_force.version,
+            "on_trial": self._trials.course is not None,
             "clock": self._clock_state.read().name.lower(),
         }
+
+
+def open_trials(state: StateFolder, settings: Settings, clock: Clock) -> Trials:
+    """Count this start against a document on trial, before anything of it runs; go back where it must."""
+    limits, store = settings.limits, DesiredStore(state)
+    bounds = Bounds(
+        trial_s=limits.trial_s,
+        crashes=limits.trial_crashes,
+        onsets=limits.trial_onsets,
+        cpu_percent=limits.trial_cpu_percent,
+        memory_mb=limits.trial_memory_mb,
+    )
+    trials = Trials(TrialStore(state.trial), bounds, clock)
+    in_force = store.load(pinned_key(state.signing_key), settings.gateway.id)
+    last_good = trials.start(in_force.version if in_force is not None else 0)
+    if last_good is not None:
+        store.put_back(last_good)
+        trials.went_back()
+    return trials

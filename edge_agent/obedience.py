@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from edge_agent.drivers.table import make_driver
-from edge_agent.state import StateFolder, replace_file
+from edge_agent.state import StateFolder, replace_file, sync_folder
 from models.clock import Clock
 from models.configuration import GatewayDocument
 from models.errors import BodyError, LastmileError
@@ -95,6 +95,21 @@ class DesiredStore:
 
     def save(self, raw: bytes) -> None:
         replace_file(self._path, raw)
+
+    def raw(self) -> str:
+        """What lies there, as it came; "" when nothing does."""
+        try:
+            return self._path.read_text()
+        except FileNotFoundError:
+            return ""
+
+    def put_back(self, raw: str) -> None:
+        """Store an earlier document again; "" leaves gateway.toml in force."""
+        if raw:
+            self.save(raw.encode())
+        elif self._path.exists():
+            self._path.unlink()
+            sync_folder(self._path.parent)
 
     def load(self, key: bytes | None, gateway: str) -> InForce | None:
         """What was obeyed before a restart, checked again; None when there is nothing sound."""

@@ -65,6 +65,10 @@ class StateFolder:
         return self.root / "desired.json"
 
     @property
+    def trial(self) -> Path:
+        return self.root / "trial.json"
+
+    @property
     def status(self) -> Path:
         return self.root / "status.json"
 

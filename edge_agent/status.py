@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import models
+from edge_agent.devices import Running
 from edge_agent.pipeline import Pipeline
-from edge_agent.sampler.device_loop import DeviceLoop
 from edge_agent.uplink.uplink import Uplink
 from models.clock import SECOND_NS
-from models.configuration import DeviceConfig
-
-
-@dataclass(slots=True)
-class Running:
-    """A device's loop and what it was made from."""
-
-    config: DeviceConfig
-    loop: DeviceLoop
 
 
 def describe(

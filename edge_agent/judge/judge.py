@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -90,6 +90,7 @@ class Judge:
         self.judged = 0
         self.first_judged_at = 0
         self.alerts = 0
+        self.onsets = 0
         self.failed: list[str] = []
 
     # ---- what is in force
@@ -100,28 +101,61 @@ class Judge:
         self._seats, self._exempt = list(seats), exempt
         if saved is not None:
             learned = {monitor.name: monitor.state for monitor in saved.monitors}
-            fresh = carry_over(self._seats, learned)
             self.position = max(saved.position, self._spool.start)
             self.event_time = saved.time
             self._open = {a.id: a for a in map(Alert.model_validate_json, saved.open_alerts)}
-            self._resolve_orphans(fresh)
+            self._take_over(self._seats, learned)
         self._roll(save=False)
 
     def change(self, seats: Sequence[Seat], exempt: frozenset[str]) -> list[str]:
         """Put other monitors in force between two blocks; those unchanged keep what they learned."""
         with self._lock:
             learned = {seat.config.name: seat.monitor.snapshot() for seat in self._seats}
-            fresh = carry_over(seats, learned)
             self._seats, self._exempt = list(seats), exempt
-            self._resolve_orphans(fresh)
+            fresh = self._take_over(self._seats, learned)
             self._rolls.clear()
             self._roll(save=True)
         return fresh
 
-    def _resolve_orphans(self, fresh: Sequence[str]) -> None:
-        """Alerts whose monitor is gone or has forgotten them would fire for ever: they end here."""
+    def set_aside(self) -> None:
+        """Keep what all monitors know now for the case that the next document is reverted."""
+        with self._lock:
+            self._store.set_aside(self._snapshot())
+
+    def drop_aside(self) -> None:
+        """What was set aside is needed no more."""
+        self._store.drop_aside()
+
+    @property
+    def firing(self) -> list[Alert]:
+        """Alerts that fire now."""
+        return list(self._open.values())
+
+    def _take_over(self, seats: Sequence[Seat], learned: Mapping[str, bytes]) -> list[str]:
+        """Carry over what fits, and for the rest what was set aside before a trial; names still fresh."""
+        changed = carry_over(seats, learned)
+        self._resolve_orphans(changed)
+        fresh = self._bring_back([seat for seat in seats if seat.config.name in changed])
         if fresh:
             log.info("judge: starting fresh: %s", ", ".join(fresh))
+        return fresh
+
+    def _bring_back(self, seats: Sequence[Seat]) -> list[str]:
+        """Give monitors what they knew before a trial; names of those for which nothing fits."""
+        aside = self._store.load_aside() if seats else None
+        if aside is None:
+            return [seat.config.name for seat in seats]
+        # Alerts that fired then were resolved when their monitor went: it must be free to fire anew.
+        fired = {Alert.model_validate_json(alert).monitor for alert in aside.open_alerts}
+        fresh = carry_over(seats, {m.name: m.state for m in aside.monitors if m.name not in fired})
+        away = max(0, self.event_time - aside.time) // SECOND_NS * SECOND_NS
+        for seat in seats:
+            if seat.config.name not in fresh:
+                seat.monitor.shift(away)
+        return fresh
+
+    def _resolve_orphans(self, fresh: Sequence[str]) -> None:
+        """Alerts whose monitor is gone or has forgotten them would fire for ever: they end here."""
         kept = {seat.config.name for seat in self._seats} - set(fresh)
         ended = [alert for alert in self._open.values() if alert.monitor not in kept]
         at = max(self.event_time, *(alert.fired_at for alert in ended)) if ended else 0
@@ -242,6 +276,7 @@ class Judge:
                 self._open.pop(alert.id, None)
             if self._sink.raise_alert(alert):
                 self.alerts += 1
+                self.onsets += alert.state is AlertState.FIRING and not alert.trial
                 log.info("alert %s: %s on %s", alert.state.value, alert.monitor, alert.channel)
             # Also for one that was raised before a crash: its evidence may not have been.
             if alert.state is AlertState.FIRING:
@@ -294,12 +329,15 @@ class Judge:
 
     def _roll(self, *, save: bool) -> None:
         """Take a snapshot of all monitors; keep the last two, save the newer."""
-        states = tuple(MonitorState(seat.config.name, seat.monitor.snapshot()) for seat in self._seats)
-        still_open = tuple(alert.model_dump_json() for alert in self._open.values())
-        self._rolls = [*self._rolls[-1:], Snapshot(self.position, self.event_time, states, still_open)]
+        self._rolls = [*self._rolls[-1:], self._snapshot()]
         self._rolled_ns = self._clock.monotonic_ns()
         if save:
             self._store.save(self._rolls[-1])
+
+    def _snapshot(self) -> Snapshot:
+        states = tuple(MonitorState(seat.config.name, seat.monitor.snapshot()) for seat in self._seats)
+        still_open = tuple(alert.model_dump_json() for alert in self._open.values())
+        return Snapshot(self.position, self.event_time, states, still_open)
 
 
 def _event_time(block: ReadingBlock) -> int:

@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 _MAGIC = b"LMJ1"
 _DIGEST = 16
 _NAME = "monitors.snap"
+_ASIDE = "before-trial.snap"
 
 
 class MonitorState(msgspec.Struct, frozen=True):
@@ -46,13 +47,31 @@ class SnapshotStore:
     folder: Path
 
     def save(self, snapshot: Snapshot) -> None:
-        packed = msgspec.msgpack.encode(snapshot)
-        check = blake2b(packed, digest_size=_DIGEST).digest()
-        replace_file(self.folder / _NAME, _MAGIC + check + packed)
+        self._save(snapshot, _NAME)
 
     def load(self) -> Snapshot | None:
         """The last one saved; None when there is none or it is damaged (monitors then start fresh)."""
-        path = self.folder / _NAME
+        return self._load(_NAME)
+
+    def set_aside(self, snapshot: Snapshot) -> None:
+        """Keep what the monitors of the last good document know while another is on trial."""
+        self._save(snapshot, _ASIDE)
+
+    def load_aside(self) -> Snapshot | None:
+        """What was set aside; None when there is none."""
+        return self._load(_ASIDE)
+
+    def drop_aside(self) -> None:
+        """The trial is over."""
+        (self.folder / _ASIDE).unlink(missing_ok=True)
+
+    def _save(self, snapshot: Snapshot, name: str) -> None:
+        packed = msgspec.msgpack.encode(snapshot)
+        check = blake2b(packed, digest_size=_DIGEST).digest()
+        replace_file(self.folder / name, _MAGIC + check + packed)
+
+    def _load(self, name: str) -> Snapshot | None:
+        path = self.folder / name
         try:
             raw = path.read_bytes()
         except FileNotFoundError:

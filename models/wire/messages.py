@@ -102,8 +102,19 @@ class ReportedState(enum.StrEnum):
     REFUSED = "refused"
 
 
+class TrialPhase(enum.StrEnum):
+    """How far a document has come on this gateway: it runs on trial first."""
+
+    TRIAL = "trial"
+    CONFIRMED = "confirmed"
+    REVERTED = "reverted"
+
+
 class Reported(OnWire):
-    """Configuration in force, and what became of the last document offered; retained."""
+    """Configuration in force, and what became of the last document offered; retained.
+
+    A document that was reverted is told as refused, so that a cloud of before understands it.
+    """
 
     version: Count = Field(description="version in force; 0 is the gateway's own file")
     offered: Count = 0
@@ -111,6 +122,11 @@ class Reported(OnWire):
     reason: str = ""
     detail: str = ""
     sent_at: Nanoseconds
+    # Left out where there is nothing to say: the message is then what it was before there were trials.
+    phase: TrialPhase | None = Field(default=None, exclude_if=lambda phase: phase is None)
+    parameters: dict[str, float | int | str | None] = Field(
+        default_factory=dict, exclude_if=lambda parameters: not parameters, description="of `reason`"
+    )
 
 
 class SignedDocument(OnWire):

@@ -1,0 +1,1 @@
+"""A new document is on trial before it counts: what is watched meanwhile, and the way back."""
