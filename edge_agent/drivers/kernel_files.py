@@ -41,7 +41,8 @@ def thermometer(text: str) -> float:
 def iio_value(folder: Path, channel: str) -> float:
     """A channel (`in_temp`, `in_voltage0`) of an IIO device.
 
-    Processed by the kernel, or (raw + offset) * scale. Scale and offset may be the channel's own or shared by its kind.
+    Processed by the kernel, or (raw + offset) * scale. Scale and offset may be the channel's own or shared by
+    its kind.
     """
     factor = _IIO_FACTORS.get(_kind(channel.removeprefix("in_")), 1.0)
     processed = folder / f"{channel}_input"

@@ -18,6 +18,7 @@ DRIVERS: dict[str, tuple[str, str]] = {
     "health": ("edge_agent.drivers.health", "HealthDriver"),
     "modbus_rtu": ("edge_agent.drivers.modbus_rtu", "ModbusRtuDriver"),
     "files": ("edge_agent.drivers.files", "FilesDriver"),
+    "http": ("edge_agent.drivers.http", "HttpDriver"),
 }
 
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from http_rig import HttpServer, Reply
 from kernel_tree import KernelTree
 from serial_rig import SerialLine, SerialModbus
 
@@ -117,6 +118,12 @@ def files(bench: Bench) -> tuple[DeviceConfig, Speak]:
     return device("files", {"root": str(tree.root)}, sources), silent
 
 
+def http(bench: Bench) -> tuple[DeviceConfig, Speak]:
+    server = HttpServer(Reply(b'{"t": 21.5, "open": true}'))
+    bench.later.callback(server.stop)
+    return device("http", {"url": server.url}, ["t", "open"]), silent
+
+
 CASES: dict[str, Callable[[Bench], tuple[DeviceConfig, Speak]]] = {
-    case.__name__: case for case in (modbus_tcp, mqtt, senml, recording, health, modbus_rtu, files)
+    case.__name__: case for case in (modbus_tcp, mqtt, senml, recording, health, modbus_rtu, files, http)
 }
