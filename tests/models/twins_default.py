@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from detector_twins import SECOND, SurpriseTwin
-from twins_fault import DOUBTED, FAULTY, HELD, OK, RECOVERED, PlausibilityTwin
+from twins_fault import DOUBTED, FAULTY, HELD, OK, RECOVERED, RELEASED, PlausibilityTwin
 
 from models.detectors.plausibility.natures import UNKNOWN
 from models.readings import NOT_BELIEVED
@@ -133,6 +133,8 @@ class DefaultTwin:
         verdict = self.doubt.examine(time, value, quality)
         if verdict == HELD and self.doubt.nature & UNKNOWN:
             verdict = OK
+        elif verdict in (OK, RELEASED) and self.doubt.is_loose and not self.doubt.nature & UNKNOWN:
+            verdict = DOUBTED
         if verdict in (HELD, FAULTY) or quality & NOT_BELIEVED or not math.isfinite(value):
             return 0.0
         visit, frame = time // (1800 * SECOND), time // self.frame_ns
@@ -154,12 +156,16 @@ class DefaultTwin:
         surprises = [part.surprise(size, self.pace) for part, size in zip(self.parts, sizes, strict=True)]
         evidence = (surprises[DAY] + surprises[SHIFT] + surprises[SHAPE] + self.extreme(x)) / 4
         score = self.blend.of(evidence) if self.taught >= self.warmup and self.seen >= 50 else 0.0
-        if time > self.last and verdict != DOUBTED:
-            self.learn(time, x, visit, frame, sizes, evidence, score)
-            if self.slack:
-                self.slack *= math.exp(-self.seconds / max(self.level_s(), 156 * 1e-9 * self.frame_ns))
-            away = abs(value - self.anchor - x)
-            self.scatter += max(1.0 / self.seen, 1.0 / 512.0) * (away - self.scatter)
+        if time > self.last:
+            step = min(time - self.last, 30 * 86400 * SECOND)
+            pace = self.pace if self.pace > 0 else step
+            step = min(step, 8 * pace)
+            self.pace = pace + ((step - pace) >> 3)
+            if verdict != DOUBTED:
+                self.learn(x, step * 1e-9, sizes, evidence, score)
+                away = abs(value - self.anchor - x)
+                self.scatter += max(1.0 / self.seen, 1.0 / 512.0) * (away - self.scatter)
+            self.follow(time, x, visit, frame, step * 1e-9, verdict != DOUBTED)
         return score
 
     def level_s(self):
@@ -218,31 +224,30 @@ class DefaultTwin:
             return min(0.0, change - self.slack)
         return change
 
-    def learn(self, time, x, visit, frame, sizes, evidence, score):
-        step = min(time - self.last, 30 * 86400 * SECOND)
-        pace = self.pace if self.pace > 0 else step
-        step = min(step, 8 * pace)
-        self.pace = pace + ((step - pace) >> 3)
-        self.seconds = seconds = step * 1e-9
+    def learn(self, x, seconds, sizes, evidence, score):
         memory = max(14 * 86400.0, 4000.0 * 1e-9 * self.pace)
         believed = 1.0 if score < 5.0 else 0.0625
         for part, size in zip(self.parts, sizes, strict=True):
             part.learn(size, believed * seconds, memory)
         self.blend.learn(evidence, believed)
-        self.learn_day(visit, x, seconds)
         fade = 0.5 * (self.high - self.low) * -math.expm1(-seconds / (365 * 86400.0))
         self.high, self.low = max(x, self.high - fade), min(x, self.low + fade)
-        if frame != self.frame and self.now:
-            self.close(frame)
-        self.frame = frame
-        self.now.append(x)
-        self.smooth = x
-        self.seen, self.taught, self.last = self.seen + 1, self.taught + seconds, time
+        self.seen, self.taught = self.seen + 1, self.taught + seconds
 
-    def learn_day(self, visit, x, seconds):
+    def follow(self, time, x, visit, frame, seconds, learns):
+        self.learn_day(visit, x, seconds, learns)
+        if frame != self.frame and self.now:
+            self.close(frame, learns)
+        self.frame = frame
+        if self.slack:
+            self.slack *= math.exp(-seconds / max(self.level_s(), 156 * 1e-9 * self.frame_ns))
+        self.now.append(x)
+        self.smooth, self.last = x, time
+
+    def learn_day(self, visit, x, seconds, learns):
         usual = self.parts[DAY].usual
         bound = 5.0 * usual if usual > 0 else math.inf
-        if visit != self.visit:
+        if learns and visit != self.visit:
             if self.visit_weight > 0:
                 place = self.visit % 48
                 mean, known = self.visit_sum / self.visit_weight, self.visits[place] > 0
@@ -254,8 +259,9 @@ class DefaultTwin:
         if not math.isnan(self.usual(visit)):
             residual = x - self.usual(visit) - self.level
             self.level += (1.0 - math.exp(-seconds / self.level_s())) * max(-bound, min(bound, residual))
-        self.visit_sum += seconds * (x - self.level)
-        self.visit_weight += seconds
+        if learns:
+            self.visit_sum += seconds * (x - self.level)
+            self.visit_weight += seconds
 
     def push(self, mean):
         if len(self.frames) >= 11:
@@ -277,9 +283,9 @@ class DefaultTwin:
         gap = frame - self.frame > max(10, 4 * (self.pace // self.frame_ns))
         self.unbroken = 0 if gap else self.unbroken + 1
 
-    def close(self, frame):
+    def close(self, frame, learns):
         self.shut(frame)
-        if len(self.frames) % 3 == 0 and self.unbroken >= 24:
+        if learns and len(self.frames) % 3 == 0 and self.unbroken >= 24:
             self.keep(self.frames[-17:-25:-1])
 
     def keep(self, shape):

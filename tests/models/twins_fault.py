@@ -268,7 +268,7 @@ class PlausibilityTwin:
         self.drift.hear(value, seconds)
         if self.fault:
             self.calm += 1
-            if self.calm >= 12:
+            if self.calm >= 12 * (min(5, max(1, self.bad)) if self.is_loose else 1):
                 self.tall *= 1.25 if self.is_loose else 1.0
                 self.fault, self.bad, self.is_loose = "", 0, False
 
@@ -403,7 +403,8 @@ class PlausibilityTwin:
         return may and self.longest < 2 * self.pace.period and not self.in_band(value, 1.0)
 
     def release(self, value):
-        self.tall = max(self.tall, 0.6 * abs(value - self.level))
+        if not self.is_loose:
+            self.tall = max(self.tall, 0.6 * abs(value - self.level))
         return RELEASED
 
 

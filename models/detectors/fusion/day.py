@@ -9,13 +9,14 @@ import numpy as np
 
 from models.compile import kernel
 from models.detectors.fusion.frames import Singles
-from models.detectors.fusion.record import BUCKETS
+from models.detectors.fusion.record import BUCKETS, DAY
 from models.detectors.rows import SECOND
 
 VISIT_NS = 86400 * SECOND // BUCKETS
 _DAYS = 4.0  # the usual half hour is averaged over so many days
 LEVEL_NS = 14400 * SECOND
 _LEVEL_PACES = 24
+_CLIP = 5.0
 
 
 @kernel
@@ -33,21 +34,24 @@ def level_s(state: Any) -> float:
 
 @kernel
 def learn_day(
-    state: Any, season: Singles, visits: Singles, visit: int, value: float, seconds: float, bound: float
+    state: Any, season: Singles, visits: Singles, visit: int, value: float, seconds: float, learns: bool
 ) -> None:
     """Add a reading to its half hour; a half hour that is over becomes part of the day.
 
-    `value` is relative to the anchor. The level follows the residual, at most `bound` of it.
+    `value` is relative to the anchor. The level follows the residual, at most so many usual ones of it, also
+    where the reading `learns` nothing.
     """
-    if visit != state.visit:
+    bound = _CLIP * state.usual[DAY] if state.usual[DAY] > 0.0 else np.inf
+    if learns and visit != state.visit:
         _fold(state, season, visits, bound)
         state.visit = visit
     usual = usual_now(season, visits, visit)
     if not math.isnan(usual):
         residual = value - usual - state.level
         state.level += (1.0 - math.exp(-seconds / level_s(state))) * max(-bound, min(bound, residual))
-    state.visit_sum += seconds * (value - state.level)
-    state.visit_weight += seconds
+    if learns:
+        state.visit_sum += seconds * (value - state.level)
+        state.visit_weight += seconds
 
 
 @kernel

@@ -10,9 +10,9 @@ from models.detectors.fusion.day import level_s
 from models.detectors.fusion.frames import Singles, bridge, enter_frame, move_frames, recent_mean
 from models.detectors.fusion.record import DAY, RING
 from models.detectors.learned import NANO
-from models.detectors.plausibility import FAULTY, HELD, OK, examine, is_regular
+from models.detectors.plausibility import DOUBTED, FAULTY, HELD, OK, RECOVERED, examine, is_regular
 from models.detectors.plausibility.natures import UNKNOWN
-from models.detectors.rows import is_believed
+from models.detectors.rows import SUSPECT, is_believed
 
 _WARMUP_S = 86400.0  # time to learn how far the channel jumps and how long it rests
 _MEMORY_S = 14 * 86400.0
@@ -24,14 +24,18 @@ _ORDINARY = 3.0  # usual distances a reading may lie away and still say nothing
 def heed(doubt: Any, time: int, value: float, quality: int) -> int:
     """The verdict on a row; FAULTY for all that says nothing of the quantity, or not yet.
 
-    Where nobody said what a channel measures, a spike may be what matters: it is scored at once, and learned.
+    Between the jumps of a loose contact a reading may be right or wrong: it is DOUBTED. Where nobody said
+    what a channel measures, a spike may be what matters: it is scored at once, and learned.
     """
     verdict = examine(doubt, time, value, quality, _WARMUP_S, _MEMORY_S, _DRIFT_WINDOW_S)
-    if not is_believed(value, quality):
+    if verdict == FAULTY or not is_believed(value, quality):
         return FAULTY
+    if doubt.nature & UNKNOWN:
+        return OK if verdict == HELD else int(verdict)
     if verdict == HELD:
-        return OK if doubt.nature & UNKNOWN else FAULTY
-    return int(verdict)
+        return FAULTY
+    unsure = quality & SUSPECT if verdict == RECOVERED else doubt.loose
+    return DOUBTED if unsure else int(verdict)
 
 
 @kernel

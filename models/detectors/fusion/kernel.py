@@ -15,7 +15,6 @@ from models.detectors.fusion.doubt import eased, heed, resume_at, tighten
 from models.detectors.fusion.extreme import excess_of, learn_extreme
 from models.detectors.fusion.frames import Singles, enter_frame, recent_mean, shift_of
 from models.detectors.fusion.parts import (
-    CLIP,
     SETTLED,
     counted,
     learn_parts,
@@ -92,9 +91,10 @@ def score_default(
     out: Floats,
     flags: Bytes,
 ) -> None:
-    """Score, then learn. Suspect, doubted and late readings are scored, not learned.
+    """Score, then learn. Suspect and late readings are scored, not learned.
 
-    What is put down to the equipment is neither and bears no mark, nor is the first reading after it scored.
+    A doubted one is scored and says where the channel is, but not what is usual. What is put down to the
+    equipment is neither scored nor learned and bears no mark; the first reading after it is not scored.
     """
     shape, scratch = np.empty(EMBED, np.float32), np.empty(EMBED, np.float32)
     apart, part = np.empty(SHAPES, np.float32), np.empty(PARTS)
@@ -119,10 +119,9 @@ def score_default(
         trusted = not quality[row] & CLOCK_UNTRUSTED
         usual = usual_now(season[slot], visits[slot], visit) if trusted else np.nan
         if verdict == RECOVERED:
-            if learns:
-                before = usual_now(season[slot], visits[slot], state.visit)
-                given = (frame, frame_ns, usual, before, time[row], x, smooth, drifted)
-                resume_at(state, doubt, frames[slot], *given)
+            before = usual_now(season[slot], visits[slot], state.visit)
+            given = (frame, frame_ns, usual, before, time[row], x, smooth, drifted)
+            resume_at(state, doubt, frames[slot], *given)
             continue
         side, raw = state.side, x
         x = smoothed(state, time[row], raw, smooth)
@@ -142,21 +141,22 @@ def score_default(
         flags[row] = JUDGED if warm else JUDGED | WARMING
         if score > blend.known:
             flags[row] |= EXTRAPOLATED
-        if not learns or time[row] <= state.last:
+        if quality[row] & SUSPECT or time[row] <= state.last:
             continue
         seconds = step_of(state, time[row]) * NANO
-        learn_evidence(blend, evidence, learn_parts(state, sketch, day, shift, strange, score, seconds))
+        if learns:
+            believed = learn_parts(state, sketch, day, shift, strange, score, seconds)
+            learn_evidence(blend, evidence, believed)
+            learn_extreme(state, x, seconds)
+            state.seen += 1.0
+            state.taught += seconds
+            state.scatter += max(1.0 / state.seen, _SCATTER_GAIN) * (abs(raw - x) - state.scatter)
         if trusted:
-            bound = CLIP * state.usual[DAY] if state.usual[DAY] > 0.0 else np.inf
-            learn_day(state, season[slot], visits[slot], visit, x, seconds, bound)
-        learn_extreme(state, x, seconds)
-        if enter_frame(state, frames[slot], frame, state.pace // frame_ns):
+            learn_day(state, season[slot], visits[slot], visit, x, seconds, learns)
+        if enter_frame(state, frames[slot], frame, state.pace // frame_ns) and learns:
             keep_shape(state, frames[slot], shapes[slot], scratch, apart, max(frame_ns, state.pace))
+        tighten(state, seconds, frame_ns)
         state.smooth = x
         state.sum += x
         state.count += 1.0
-        state.seen += 1.0
-        tighten(state, seconds, frame_ns)
-        state.scatter += max(1.0 / state.seen, _SCATTER_GAIN) * (abs(raw - x) - state.scatter)
-        state.taught += seconds
         state.last = time[row]

@@ -15,9 +15,10 @@ one of the verdicts below. What to do on each:
 A fault never hides a hazard for longer than the hold: after a fault a value is believed at once where the
 channel has lately been, and otherwise must stand for three rows, and is then RELEASED and scored.
 
-`state.fault` is the fault of the present episode, which ends after CALM_ROWS believable rows in a row, so a
-plug that is loose for an hour is one episode. `state.drift` is +1 or -1 while the level drifts; drifting
-rows are believed, scored and learned, since a drift seen in weeks must not hide a fire.
+`state.fault` is the fault of the present episode, which ends after CALM_ROWS believable rows in a row, up to
+LOOSE_TIMES as many where values jumped, so a plug that is loose for an hour is one episode. `state.drift` is
++1 or -1 while the level drifts; drifting rows are believed, scored and learned, since a drift seen in weeks
+must not hide a fire.
 
 To embed it: put PLAUSIBILITY in the bank's dtype, after a field of the bank's own (a record that begins as
 another one does is taken for it by numba, which warns) or as a record of its own, PLAUSIBILITY_TIMES among

@@ -17,6 +17,7 @@ from models.detectors.plausibility.record import (
     FAULTY,
     FEWEST,
     HELD,
+    LOOSE_TIMES,
     MISSING,
     MISSING_LIMIT,
     NO_FAULT,
@@ -98,9 +99,13 @@ def has_lasted(state: Any) -> bool:
 
 @kernel
 def calm_down(state: Any) -> None:
-    """Count believed rows after a fault; enough of them end the episode, which teaches a little tolerance."""
+    """Count believed rows after a fault; enough of them end the episode, which teaches a little tolerance.
+
+    A contact that was loose often is given longer: between two jumps it may be calm for a while.
+    """
     state.calm += 1
-    if state.calm >= CALM_ROWS:
+    times = min(max(1, state.bad), LOOSE_TIMES) if state.loose else 1
+    if state.calm >= CALM_ROWS * times:
         if state.loose:
             state.tall *= 1.25
         state.loose = 0

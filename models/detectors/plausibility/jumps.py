@@ -106,8 +106,9 @@ def settle(state: Any, time: int, value: float) -> int:
 
 @kernel
 def release(state: Any, value: float) -> int:
-    """The jump is believed; the next one like it will not be held."""
-    state.tall = max(state.tall, 0.6 * abs(value - state.level))
+    """The jump is believed; the next one like it will not be held, unless the contact is loose."""
+    if not state.loose:
+        state.tall = max(state.tall, 0.6 * abs(value - state.level))
     return RELEASED
 
 

@@ -61,7 +61,7 @@ EVIDENCE = (
     *("phase", "fault", "bad", "calm", "trouble", "held", "same", "unit", "candidate", "told"),
 )
 
-CALM_ROWS = 12
+CALM_ROWS, LOOSE_TIMES = 12, 5
 INVALID, BEYOND = int(Quality.INVALID), int(Quality.OUT_OF_RANGE)
 NANO = 1e-9
 PACES = 8  # a row stands for at most so many usual intervals; after a longer gap no step is a jump
