@@ -59,7 +59,7 @@ class HttpRequester:
         self._connection, self._is_fresh = connection, True
 
     def get(self, headers: dict[str, str]) -> Answer:
-        """The answer, whatever its status. A kept connection that was closed meanwhile is opened once more."""
+        """The answer, whatever its status. A kept connection that was closed meanwhile is opened anew."""
         if self._connection is None:
             self.open()
         was_fresh, self._is_fresh = self._is_fresh, False

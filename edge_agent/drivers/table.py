@@ -19,6 +19,7 @@ DRIVERS: dict[str, tuple[str, str]] = {
     "modbus_rtu": ("edge_agent.drivers.modbus_rtu", "ModbusRtuDriver"),
     "files": ("edge_agent.drivers.files", "FilesDriver"),
     "http": ("edge_agent.drivers.http", "HttpDriver"),
+    "serial_line": ("edge_agent.drivers.serial_line", "SerialLineDriver"),
 }
 
 

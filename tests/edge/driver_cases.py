@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ from http_rig import HttpServer, Reply
 from kernel_tree import KernelTree
 from serial_rig import SerialLine, SerialModbus
 
+from firmware_sim.serial_line import READINGS, frame, readings
 from models.configuration import DeviceConfig
 
 Speak = Callable[[], None]
@@ -124,6 +126,18 @@ def http(bench: Bench) -> tuple[DeviceConfig, Speak]:
     return device("http", {"url": server.url}, ["t", "open"]), silent
 
 
+def serial_line(bench: Bench) -> tuple[DeviceConfig, Speak]:
+    line = bench.line()
+    port = bench.later.enter_context(Path(line.far).open("wb", buffering=0))  # noqa: SIM115
+    numbers = itertools.count()
+
+    def speak() -> None:
+        port.write(b"\0" + frame(READINGS, 1, 1, next(numbers), readings({1: 215, 2: 1})))
+
+    return device("serial_line", {"port": line.near}, [{"channel": 1}, {"channel": 2}]), speak
+
+
 CASES: dict[str, Callable[[Bench], tuple[DeviceConfig, Speak]]] = {
-    case.__name__: case for case in (modbus_tcp, mqtt, senml, recording, health, modbus_rtu, files, http)
+    case.__name__: case
+    for case in (modbus_tcp, mqtt, senml, recording, health, modbus_rtu, files, http, serial_line)
 }
