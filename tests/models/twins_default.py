@@ -231,7 +231,9 @@ class DefaultTwin:
             part.learn(size, believed * seconds, memory)
         self.blend.learn(evidence, believed)
         fade = 0.5 * (self.high - self.low) * -math.expm1(-seconds / (365 * 86400.0))
-        self.high, self.low = max(x, self.high - fade), min(x, self.low + fade)
+        high, low, widened = self.high - fade, self.low + fade, 0.4 if score >= 5.0 else 1.0
+        self.high = high + widened * max(0.0, x - high)
+        self.low = low - widened * max(0.0, low - x)
         self.seen, self.taught = self.seen + 1, self.taught + seconds
 
     def follow(self, time, x, visit, frame, seconds, learns):

@@ -7,6 +7,7 @@ from typing import Any
 
 from models.compile import kernel
 
+_WARY = 0.4
 _FADE_S = 365 * 86400.0  # the range shrinks by a part of e in a year
 CAP = 9.9
 _PER_SHARE = 100.0  # a hundredth of the range beyond it counts one
@@ -30,8 +31,13 @@ def extreme_of(state: Any, excess: float) -> float:
 
 
 @kernel
-def learn_extreme(state: Any, value: float, seconds: float) -> None:
-    """Widen the range to the value, after letting it fade towards its middle."""
+def learn_extreme(state: Any, value: float, seconds: float, strange: bool) -> None:
+    """Let the range fade towards its middle, then widen it to the value; by a part of the way if it is strange.
+
+    So what may be the hazard goes on being outside for some readings.
+    """
     fade = 0.5 * (state.high - state.low) * -math.expm1(-seconds / _FADE_S)
-    state.high = max(value, state.high - fade)
-    state.low = min(value, state.low + fade)
+    high, low = state.high - fade, state.low + fade
+    believed = _WARY if strange else 1.0
+    state.high = high + believed * max(0.0, value - high)
+    state.low = low - believed * max(0.0, low - value)

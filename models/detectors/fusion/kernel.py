@@ -16,6 +16,7 @@ from models.detectors.fusion.extreme import excess_of, learn_extreme
 from models.detectors.fusion.frames import Singles, enter_frame, recent_mean, shift_of
 from models.detectors.fusion.parts import (
     SETTLED,
+    STRANGE,
     counted,
     learn_parts,
     matters,
@@ -147,7 +148,7 @@ def score_default(
         if learns:
             believed = learn_parts(state, sketch, day, shift, strange, score, seconds)
             learn_evidence(blend, evidence, believed)
-            learn_extreme(state, x, seconds)
+            learn_extreme(state, x, seconds, score >= STRANGE)
             state.seen += 1.0
             state.taught += seconds
             state.scatter += max(1.0 / state.seen, _SCATTER_GAIN) * (abs(raw - x) - state.scatter)
