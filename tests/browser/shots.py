@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cloud" / "console"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))  # or tests/models would be taken for models
 
 from browser_rig import CHROMIUM, FLAGS, sign_in
 from playwright.sync_api import Browser, Page, sync_playwright

@@ -129,6 +129,24 @@ def test_incident_page_draws_the_chart(open_browser: Open) -> None:
     assert visit.complaints == []
 
 
+def test_incident_page_shows_a_past_moment_in_the_chart(open_browser: Open) -> None:
+    visit = open_browser("chen")
+    page = visit.page
+    page.locator("a.row-title").filter(has_text="canteen").first.click()
+    expect(page.locator("[data-chart] canvas")).to_be_visible()
+    around = page.get_by_role("button", name="Around the alert")
+    before = page.locator("[data-chart-note]").inner_text()
+    moment = page.locator("[data-moment]").first
+    moment.click()
+    expect(moment).to_have_attribute("aria-pressed", "true")
+    expect(around).to_have_attribute("aria-pressed", "false")
+    expect(page.locator("[data-chart-note]")).not_to_have_text(before)
+    around.click()
+    expect(moment).to_have_attribute("aria-pressed", "false")
+    expect(page.locator("[data-chart-note]")).to_have_text(before)
+    assert visit.complaints == []
+
+
 def test_incident_is_acknowledged_noted_and_resolved(open_browser: Open) -> None:
     visit = open_browser("chen")
     page = visit.page

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from cloud.web.console.moments import span
 from cloud.web.console.quantities import digits_for, digits_of, measured, number, unit_symbol
@@ -20,9 +20,13 @@ _MEANT = {
     "upper": "unit",
     "difference": "unit",
     "change": "unit",
+    "start": "unit",
     "limit": "written",
     "seconds": "span",
+    "longest": "span",
+    "period": "span",
     "per_s": "rate",
+    "factor": "exact",
     "silent.limit": "span",
     "flat.limit": "span",
     "held.limit": "span",
@@ -37,13 +41,28 @@ _LINES = ("above_limit", "below_limit", "dwelt")
 _MINUTE_S = 60
 
 
+class Part(NamedTuple):
+    """One reason in words. `share`: how much of the score it gave, empty where it gave all."""
+
+    text: str
+    share: str
+
+
 def reasons(view: AlertView, words: Wording) -> list[str]:
     """Why the alert fired, one sentence a reason; at least one."""
+    return [part.text for part in parts(view, words)]
+
+
+def parts(view: AlertView, words: Wording) -> list[Part]:
+    """The same with each one's share of the score."""
     alert = view.alert
     if alert is None:
-        return [words.word("hazard", view.hazard)]
-    said = [_say_reason(reason, view, alert, words) for reason in alert.reasons]
-    return [text for text in said if text] or [_plain(view, alert, words)]
+        return [Part(words.word("hazard", view.hazard), "")]
+    said = [
+        Part(_say_reason(reason, view, alert, words), _say_share(reason.share, words))
+        for reason in alert.reasons
+    ]
+    return [part for part in said if part.text] or [Part(_plain(view, alert, words), "")]
 
 
 def quantity(view: AlertView, words: Wording) -> str:
@@ -89,6 +108,10 @@ def unknown(family: str, code: str, parameters: Mapping[str, Any], words: Wordin
     )
 
 
+def _say_share(share: float, words: Wording) -> str:
+    return words.say("alert.share", percent=number(100 * share, 0)) if share < 0.995 else ""
+
+
 def _say_reason(reason: Reason, view: AlertView, alert: Alert, words: Wording) -> str:
     given = _given(reason, alert)
     key = f"reason.{_variant(reason.code, given, view, alert, words)}"
@@ -126,6 +149,19 @@ def _variant(code: str, given: Mapping[str, Any], view: AlertView, alert: Alert,
         return "lasted_on" if given.get("state") else "lasted_off"
     if code == "rate" and _are_numbers(given.get("per_s")):
         return "rate_rise" if given["per_s"] > 0 else "rate_fall"
+    return _variant_of_fault(code, given)
+
+
+def _variant_of_fault(code: str, given: Mapping[str, Any]) -> str:
+    """The key of a sentence about the equipment, by what is known of the fault; other codes as they are."""
+    if code == "silent" and "limit" not in given:
+        return "silent_usual" if given.get("period") else "silent_bare"
+    if code in ("spike", "erratic") and "expected" not in given:
+        return f"{code}_bare"
+    if code == "dropout" and "value" not in given:
+        return "dropout_bare"
+    if code == "unit_jump" and given.get("looks_like") == "times":
+        return "unit_jump_times"
     return code
 
 
@@ -149,7 +185,7 @@ def _plain(view: AlertView, alert: Alert, words: Wording) -> str:
 
 def _worded(code: str, name: str, value: Any, view: AlertView, alert: Alert, words: Wording) -> str:
     if not _are_numbers(value):
-        return str(value)
+        return words.word("told_in", value) if name == "looks_like" else str(value)
     meant = _MEANT.get(f"{code}.{name}") or _MEANT.get(name, "number")
     digits = _digits(view)
     if meant == "span":
@@ -159,6 +195,8 @@ def _worded(code: str, name: str, value: Any, view: AlertView, alert: Alert, wor
         return words.say("reason.per_minute", value=rate)
     if meant == "number":
         return number(float(value))
+    if meant == "exact":
+        return number(float(value), digits_of(float(value), 0))
     if meant == "written":
         digits = digits_of(float(value), digits)
     return _state(value, view, words) or measured(float(value), alert.unit, digits)

@@ -49,6 +49,24 @@ def clock_time(at: int, zone: str) -> str:
     return f"{datetime.fromtimestamp(at // SECOND_NS, zone_of(zone)):%H:%M:%S}"
 
 
+def day_and_time(at: int, zone: str, near: int, words: Wording) -> str:
+    """A day of the past by its name, with its year where that is not the year of `near`.
+
+    >>> from cloud.web.console.wording import wording
+    >>> day_and_time(1_735_689_600_000_000_000, "Asia/Shanghai", 1_735_689_700_000_000_000, wording("en"))
+    'Wednesday 1 January at 08:00'
+    """
+    local, about = (datetime.fromtimestamp(one // SECOND_NS, zone_of(zone)) for one in (at, near))
+    return words.say(
+        "moment.when" if local.year == about.year else "moment.when_year",
+        weekday=words.word("weekday", str(local.isoweekday())),
+        month=words.word("month", str(local.month)),
+        day=local.day,
+        year=local.year,
+        time=f"{local:%H:%M}",
+    )
+
+
 def span(seconds: float, words: Wording) -> str:
     """A duration in at most two units; moments.js says the same of the same.
 

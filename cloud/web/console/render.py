@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 
 from cloud.people.roles import Actor, Permission
 from cloud.web.console import explanation, happenings, moments, quantities
+from cloud.web.console.past import past
 from cloud.web.console.queries.incidents import AlertView, IncidentRow
 from cloud.web.console.queries.tasks import STEPS, TaskRow
 from cloud.web.console.wording import LANGUAGES, Wording
@@ -92,6 +93,8 @@ def _context(template: str, viewer: Viewer) -> dict[str, Any]:
         "where": partial(where, words=words),
         "purpose": partial(purpose, words=words),
         "reasons": lambda view: explanation.reasons(view, words),
+        "parts": lambda view: explanation.parts(view, words),
+        "past": lambda view, zone: past(view, zone, words),
         "quantity": lambda view: explanation.quantity(view, words),
         "surprise": lambda view: explanation.surprise(view, words),
         "band": lambda view: explanation.band(view.alert, quantities.digits_for(view.resolution)),
@@ -151,7 +154,7 @@ def chart_data(view: AlertView, words: Wording) -> str:
         "upper": alert.upper,
         "limit": explanation.limit(alert),
         "severity": view.severity,
-        "evidence": view.has_evidence,
+        "evidence": view.evidence is not None,
     }
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from console_judged import judged_freezer
 from console_series import BOOT, SERIES, fill_series
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
@@ -23,7 +24,7 @@ from cloud.fleet.channels import take_table
 from cloud.fleet.status import raise_flag, take_health, take_reported
 from cloud.fleet.tables import Channel, Desired, Gateway, GatewayStatus
 from cloud.incidents.report import add_note, report_incident
-from cloud.incidents.tables import AlertRow, Incident
+from cloud.incidents.tables import AlertRow, EvidenceRow, Incident
 from cloud.ingest.tables import Quarantine
 from cloud.people.accounts import actor_of, find_account
 from cloud.people.roles import Actor
@@ -123,8 +124,11 @@ class Evening:
             "config_version": 7,
             "code_version": "0.1.0",
         }
-        alert = Alert.model_validate({"score": 10.0, "value": None} | fixed | about)
-        response = respond_to_alert(self.session, alert, self.at(ago) + 400_000_000)
+        return self.take(Alert.model_validate({"score": 10.0, "value": None} | fixed | about))
+
+    def take(self, alert: Alert) -> Task:
+        """What ingest does with an alert; the task it led to, or that it joined."""
+        response = respond_to_alert(self.session, alert, alert.fired_at + 400_000_000)
         incident = response.taken.incident
         assert incident is not None
         return self.session.scalars(select(Task).where(Task.incident_id == incident.id)).one()
@@ -170,12 +174,10 @@ class Evening:
         fire_due(self.session, self.at(0.5))
 
     def _freezer(self) -> None:
-        band = {"value": -13.2, "expected": -18.4, "lower": -19.3, "upper": -17.5}
-        warm = {"hazard": "freezer", "severity": Severity.MODERATE, "unit": "Cel", "score": 5.4}
-        why = (reason("unexpected", **band, surprise=5.4, extrapolated=1),)
-        task = self.raise_alert(
-            "gw-b2", "canteen/freezer", "freezer", 42, 2, detector="ewma", reasons=why, **warm, **band
-        )
+        alert, evidence = judged_freezer(self.now)
+        task = self.take(alert)
+        body, arrived = evidence.model_dump(mode="json"), alert.fired_at + 6 * SECOND_NS
+        self.session.add(EvidenceRow(alert_id=alert.id, site_id="street", received_at=arrived, body=body))
         who = self.assignee(task)
         deliver(self.session, task, who, self.at(41))
         accept(self.session, task, who, self.at(39))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
+
 import pytest
 
-from cloud.web.console.explanation import limit, reasons, surprise
+from cloud.web.console.explanation import limit, parts, reasons, surprise
 from cloud.web.console.happenings import actor, happening
-from cloud.web.console.queries.incidents import AlertView, Happening
+from cloud.web.console.past import past
+from cloud.web.console.queries.incidents import AlertView, EvidenceView, Happening
 from cloud.web.console.wording import wording
-from models.alert import Alert, AlertState, Reason, Severity
+from models.alert import Alert, AlertState, Moment, Reason, Severity
 
 EN, ZH = wording("en"), wording("zh")
 
@@ -26,7 +30,7 @@ def view(kind: str, unit: str, resolution: float, *given: Reason, **about: objec
     )
 
 
-def reason(code: str, **parameters: float) -> Reason:
+def reason(code: str, **parameters: float | str | None) -> Reason:
     return Reason(code=code, parameters=parameters)
 
 
@@ -82,6 +86,28 @@ CASES = [
      "Water level has been falling by 1.8 cm in 3 h 0 min (now 91.0 cm), more than it usually does",
      "水位每 3 小时 0 分下降 1.8 cm（现为 91.0 cm），快于平时"),
     (view("flow", "", 0.0), "Flow: no reading came", "没有收到流量读数"),
+    (view("co2", "ppm", 1.0, reason("silent", seconds=3600.0, period=60.0)),
+     "Carbon dioxide: no reading for 1 h 0 min; one usually comes every 1 min",
+     "1 小时 0 分没有收到二氧化碳读数，通常每 1 分钟有一个"),
+    (view("temperature", "Cel", 0.1, reason("spike", value=85.0, expected=None, rows=1)),
+     "Temperature 85.0 °C for a moment: the sensor, not what it measures",
+     "温度瞬间为 85.0 °C：问题在传感器，不在被测量"),
+    (view("temperature", "Cel", 0.1, reason("dropout", value=None, expected=20.0, rows=2)),
+     "Temperature: the sensor tells no number", "温度：传感器未给出数值"),
+    (view("temperature", "Cel", 0.1,
+          reason("unit_jump", value=68.0, expected=20.0, factor=1.8, looks_like="fahrenheit")),
+     "Temperature 68.0 °C, where about 20.0 °C was due: as if told in degrees Fahrenheit",
+     "温度 68.0 °C，本应约 20.0 °C：似乎改用了华氏度"),
+    (view("flow", "L/min", 0.01,
+          reason("unit_jump", value=0.02, expected=20.0, factor=0.001, looks_like="times")),
+     "Flow 0.02 L/min, where about 20.00 L/min was due: as if told 0.001 times over",
+     "流量 0.02 L/min，本应约 20.00 L/min：似乎变为 0.001 倍"),
+    (view("humidity", "%RH", 0.5, reason("stuck", value=61.0, seconds=21600.0, longest=7200.0)),
+     "Humidity has stood still at 61.0 % RH for 6 h 0 min; 2 h 0 min is the longest it ever did",
+     "湿度停在 61.0 % RH 不变已 6 小时 0 分，以往最长为 2 小时 0 分"),
+    (view("co2", "ppm", 1.0, reason("drift", value=900.0, start=450.0, seconds=1209600.0)),
+     "Carbon dioxide has crept from about 450 ppm to 900 ppm within 14 d 0 h, in one direction alone",
+     "二氧化碳在 14 天 0 小时内由约 450 ppm 单向缓慢变到 900 ppm"),
 ]  # fmt: skip
 
 
@@ -117,6 +143,50 @@ def test_chart_limit_is_only_what_can_be_drawn() -> None:
 def test_surprise_of_a_rule_is_not_told() -> None:
     assert surprise(view("smoke", "ppm", 1.0, score=10.0), EN) == ""
     assert surprise(view("smoke", "ppm", 1.0, score=3.0), EN) == "about one reading in 1000"
+
+
+def test_parts_of_a_fused_score_tell_their_shares() -> None:
+    two = (Reason(code="new_shape", share=0.62), Reason(code="new_extreme", share=0.38))
+    fused = view("temperature", "Cel", 0.1, *two, value=9.0)
+    assert [part.share for part in parts(fused, EN)] == ["62 % of the score", "38 % of the score"]
+    assert [part.share for part in parts(fused, ZH)] == ["占得分的 62 %", "占得分的 38 %"]
+    alone = view("smoke", "ppm", 1.0, reason("above_limit", value=412.0, limit=300.0))
+    assert [part.share for part in parts(alone, EN)] == [""]
+
+
+def remembering(*moments: Moment) -> AlertView:
+    fired = at("2026-11-05T09:00")
+    evidence = EvidenceView(fired - 60 * 10**9, fired, moments)
+    return replace(view("temperature", "Cel", 0.1, measured_at=fired), evidence=evidence)
+
+
+def at(text: str) -> int:
+    """A time of Shanghai as ns UTC."""
+    return int(datetime.fromisoformat(f"{text}+08:00").timestamp()) * 10**9
+
+
+def test_past_moments_are_told_by_day_and_by_how_far_they_are() -> None:
+    told = remembering(
+        Moment(at=at("2026-11-03T18:40"), distance=4.2, usual=2.0),
+        Moment(at=at("2025-12-31T23:59"), distance=2.1, usual=2.0),
+        Moment(at=at("2026-01-01T00:00"), distance=2.1),
+    )
+    assert [one.text for one in past(told, "Asia/Shanghai", EN)] == [
+        "It looked most like this on Tuesday 3 November at 18:40, 2.1 times as far off as usual",
+        "Also on Wednesday 31 December 2025 at 23:59, no further off than usual",
+        "Also on Thursday 1 January at 00:00",
+    ]
+    assert [one.text for one in past(told, "Asia/Shanghai", ZH)] == [
+        "此前与此最相似的是11月3日星期二 18:40，差异为平时的 2.1 倍",
+        "其次是2025年12月31日星期三 23:59，差异不比平时大",
+        "其次是1月1日星期四 00:00",
+    ]
+    assert past(told, "Asia/Shanghai", EN)[0].at_ms == at("2026-11-03T18:40") // 10**6
+
+
+def test_nothing_is_said_of_the_past_where_nothing_was_remembered() -> None:
+    assert past(remembering(), "Asia/Shanghai", EN) == []
+    assert past(view("temperature", "Cel", 0.1), "Asia/Shanghai", EN) == []
 
 
 def entry(code: str, who: str = "system", **parameters: object) -> Happening:

@@ -15,6 +15,8 @@ from cloud.incidents.timeline import CODES
 from cloud.ingest.quarantine import FLAGGED
 from cloud.web.console.wording import LANGUAGES, Wording, placeholders, wording
 from models.alert import AlertKind, AlertState, Severity
+from models.detectors.plausibility.conversions import CONVERSIONS
+from models.detectors.purposes import PURPOSES
 from models.outcome import Verdict
 
 ROOT = Path(__file__).parents[3]
@@ -29,8 +31,8 @@ def plain_keys(words: Wording) -> set[str]:
 
 
 def reason_codes() -> set[str]:
-    """Codes that any detector gives, found in the source: Reason(code="...")."""
-    found = set()
+    """Codes that any detector gives: those written in the source, Reason(code="..."), and the catalogue's."""
+    found = {code for purpose in PURPOSES.values() for code in purpose.reasons}
     for path in (ROOT / "models").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Reason":
@@ -71,6 +73,12 @@ def test_every_reason_code_has_words(language: str) -> None:
     assert {"above_limit", "unexpected", "silent"} <= codes
     texts = wording(language).texts
     assert {code for code in codes if not any(key.startswith(f"reason.{code}") for key in texts)} == set()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_unit_that_a_sensor_may_mistake_has_a_word(language: str) -> None:
+    names = {one.name for one in CONVERSIONS} - {"none", "times"}
+    assert {f"told_in.{name}" for name in names} <= wording(language).texts.keys()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

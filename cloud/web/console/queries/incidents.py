@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
@@ -14,7 +14,7 @@ from cloud.fleet.tables import Channel
 from cloud.incidents.tables import AlertRow, EvidenceRow, Incident, TimelineEntry
 from cloud.web.console.queries.scope import read_logins, read_people, read_places, read_sites, within
 from cloud.web.console.queries.tasks import TaskRow, tasks_of_incidents
-from models.alert import Alert, Severity
+from models.alert import Alert, Moment, Severity
 
 SEVERITIES = tuple(word.value for word in reversed(Severity))  # gravest first
 ATTENTION = ("open", "acknowledged")
@@ -61,6 +61,15 @@ class IncidentRow:
 
 
 @dataclass(frozen=True, slots=True)
+class EvidenceView:
+    """What there is to re-run an alert, from when to when (ns UTC), and the past moments most like it."""
+
+    start_at: int
+    end_at: int
+    moments: tuple[Moment, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AlertView:
     """An alert of an incident with the channel it speaks of. `alert` is None when its body does not parse."""
 
@@ -77,7 +86,7 @@ class AlertView:
     channel: str
     channel_kind: str
     resolution: float
-    has_evidence: bool = False
+    evidence: EvidenceView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +162,22 @@ def incident_with(session: Session, incident_id: str, sites: Collection[str]) ->
 
 def alerts_of(session: Session, incident_id: str) -> list[AlertView]:
     """Alerts of an incident, gravest and then earliest first."""
+    # Evidence is large: window and snapshot stay where they are. What another site's gateway claims of an
+    # alert is not shown.
+    brief = [EvidenceRow.body[name] for name in ("start_at", "end_at", "moments")]
+    own = (EvidenceRow.alert_id == AlertRow.id) & (EvidenceRow.site_id == AlertRow.site_id)
     query = (
-        select(AlertRow, Channel, EvidenceRow.alert_id)
+        select(AlertRow, Channel, EvidenceRow.alert_id, *brief)
         .outerjoin(Channel, Channel.id == AlertRow.channel_id)
-        .outerjoin(EvidenceRow, EvidenceRow.alert_id == AlertRow.id)
+        .outerjoin(EvidenceRow, own)
         .where(AlertRow.incident_id == incident_id)
         .order_by(AlertRow.onset_at)
         .limit(200)
     )
-    views = [_alert(*found) for found in session.execute(query)]
+    views = [
+        _alert(row, channel, _evidence(*brief) if alert_id else None)
+        for row, channel, alert_id, *brief in session.execute(query)
+    ]
     return sorted(views, key=lambda view: _rank(view.severity))
 
 
@@ -203,7 +219,18 @@ def _rows(session: Session, incidents: Sequence[Incident]) -> list[IncidentRow]:
     ]
 
 
-def _alert(row: AlertRow, channel: Channel | None, evidence_of: str | None) -> AlertView:
+_MOMENTS = TypeAdapter(tuple[Moment, ...])
+
+
+def _evidence(start_at: Any, end_at: Any, moments: Any) -> EvidenceView | None:
+    """None when the body is not what evidence should be."""
+    try:
+        return EvidenceView(int(start_at), int(end_at), _MOMENTS.validate_python(moments or ()))
+    except (TypeError, ValueError):
+        return None
+
+
+def _alert(row: AlertRow, channel: Channel | None, evidence: EvidenceView | None) -> AlertView:
     try:
         body = Alert.model_validate(row.body)
     except ValidationError:
@@ -223,7 +250,7 @@ def _alert(row: AlertRow, channel: Channel | None, evidence_of: str | None) -> A
         channel=name,
         channel_kind=channel.kind if channel else "",
         resolution=channel.resolution if channel else 0.0,
-        has_evidence=evidence_of is not None,
+        evidence=evidence,
     )
 
 

@@ -17,12 +17,13 @@ function format(value, digits, unit) {
   return unit ? `${text} ${unit}` : text;
 }
 
-// The span to show: `hours` up to now, or around the alert when 0.
-function spanOf(alert, hours) {
+// The span to show: `hours` up to now; when 0 around the alert, or as wide around a past moment.
+function spanOf(alert, hours, moment) {
   const present = now();
   if (hours) return [present - hours * HOUR, present];
   const end = alert.over ?? alert.fired;
   const width = Math.max(8 * MINUTE, (end - alert.onset) * 3);
+  if (moment !== null) return [moment - width, Math.min(present, moment + width / 2)];
   return [alert.onset - width, Math.min(present, end + width / 2)];
 }
 
@@ -60,6 +61,7 @@ export class Chart {
     this.heading = box.querySelector("[data-chart-title]");
     this.buttons = [...box.querySelectorAll("[data-hours]")];
     this.hours = 0;
+    this.moment = null;
     for (const button of this.buttons) button.addEventListener("click", () => this.reach(Number(button.dataset.hours)));
     this.place.tabIndex = 0;
     this.place.addEventListener("keydown", (event) => this.step(event));
@@ -70,13 +72,29 @@ export class Chart {
 
   choose(alert) {
     this.alert = alert;
-    return this.load();
+    return this.moment === null ? this.load() : this.reach(0);
   }
 
   reach(hours) {
-    this.hours = hours;
-    for (const one of this.buttons) one.setAttribute("aria-pressed", String(Number(one.dataset.hours) === hours));
+    return this.turn(hours, null);
+  }
+
+  // What the channel did at a past moment, ms UTC.
+  recall(alert, moment) {
+    this.alert = alert;
+    return this.turn(0, moment);
+  }
+
+  turn(hours, moment) {
+    Object.assign(this, { hours, moment });
+    const isShown = (one) => moment === null && Number(one.dataset.hours) === hours;
+    for (const one of this.buttons) one.setAttribute("aria-pressed", String(isShown(one)));
+    for (const one of document.querySelectorAll("[data-moment]")) one.setAttribute("aria-pressed", String(this.shows(one)));
     return this.load();
+  }
+
+  shows(button) {
+    return this.moment !== null && button.dataset.of === this.alert.id && Number(button.dataset.moment) === this.moment;
   }
 
   size() {
@@ -90,7 +108,7 @@ export class Chart {
     this.place.setAttribute("aria-label", say("chart.label", { channel: alert.name }));
     if (!window.uPlot) return this.say("chart.missing");
     if (alert.channel === null) return this.say("chart.empty");
-    const [start, end] = spanOf(alert, this.hours);
+    const [start, end] = spanOf(alert, this.hours, this.moment);
     const span = `start=${new Date(start).toISOString()}&end=${new Date(end).toISOString()}&points=${POINTS}`;
     try {
       const [series, band] = await Promise.all([
@@ -172,7 +190,7 @@ export class Chart {
   mark(plot) {
     const { ctx, bbox } = plot;
     const ratio = devicePixelRatio || 1;
-    const marks = [["onset", this.alert.onset], ["fired", this.alert.fired], ["over", this.alert.over]];
+    const marks = [["onset", this.alert.onset], ["fired", this.alert.fired], ["over", this.alert.over], ["then", this.moment]];
     ctx.save();
     ctx.font = `${12 * ratio}px ${style().getPropertyValue("--font")}`;
     ctx.textBaseline = "top";

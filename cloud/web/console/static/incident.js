@@ -23,6 +23,7 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button?.dataset.act === "acknowledge") act(button, () => post(`${path}/acknowledge`)).then(refresh);
   if (button?.dataset.open === "resolve") dialog.showModal();
+  if (button?.dataset.moment) recall(button);
   if (button?.dataset.show) choose(alerts().find((one) => one.id === button.dataset.show));
 });
 
@@ -55,6 +56,14 @@ function choose(alert) {
   if (!chart || !alert) return;
   for (const one of document.querySelectorAll("[data-show]")) one.setAttribute("aria-pressed", String(one.dataset.show === alert.id));
   if (chart.alert?.id !== alert.id) chart.choose(alert);
+}
+
+// The same channel at a past moment, in the chart at the top.
+function recall(button) {
+  const alert = alerts().find((one) => one.id === button.dataset.of);
+  if (!chart || !alert) return;
+  chart.recall(alert, Number(button.dataset.moment));
+  box.scrollIntoView({ block: "nearest" });
 }
 
 choose(alerts().find((one) => one.channel !== null) ?? alerts()[0]);
