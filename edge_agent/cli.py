@@ -77,7 +77,11 @@ def check(chosen: argparse.Namespace, state: StateFolder) -> int:
     """Validate gateway.toml: file, drivers, detectors."""
     settings = _checked(state)
     channels = sum(len(device.channels) for device in settings.devices)
-    counts = {"devices": len(settings.devices), "channels": channels, "monitors": len(settings.document().monitors)}
+    counts = {
+        "devices": len(settings.devices),
+        "channels": channels,
+        "monitors": len(settings.document().monitors),
+    }
     words = ", ".join(f"{count} {what}" for what, count in counts.items())
     _say(chosen, {"ok": True, **counts}, f"{state.settings}: {words}")
     return 0
@@ -145,6 +149,23 @@ def outbox(chosen: argparse.Namespace, state: StateFolder) -> int:
 
     told = outbox_figures(state.outbox)
     _say(chosen, told, "\n".join(f"{key}: {value}" for key, value in told.items()))
+    return 0
+
+
+def assets(chosen: argparse.Namespace, state: StateFolder) -> int:
+    """Classes of assets that can be put under watch; `assets show NAME` tells one with ready TOML."""
+    from models.assets.library import asset_classes, template_of
+    from models.assets.show import describe_class
+
+    if chosen.action == "show":
+        if chosen.name is None:
+            known = "one of " + ", ".join(asset_classes())
+            raise ConfigurationError("which class?", key="NAME", expected=known)
+        _say(chosen, template_of(chosen.name).model_dump(mode="json"), "\n".join(describe_class(chosen.name)))
+        return 0
+    titles = {name: template_of(name) for name in asset_classes()}
+    told = {name: {"title": one.title, "title_zh": one.title_zh} for name, one in titles.items()}
+    _say(chosen, told, "\n".join(f"{name}: {one.title} / {one.title_zh}" for name, one in titles.items()))
     return 0
 
 
@@ -235,6 +256,9 @@ def _parser() -> argparse.ArgumentParser:
     add("run", run)
     add("status", status)
     add("outbox", outbox)
+    showing = add("assets", assets)
+    showing.add_argument("action", nargs="?", choices=["show"])
+    showing.add_argument("name", nargs="?", metavar="NAME")
     return parser
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,6 +12,8 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from edge_agent.toml_lines import line_of
 from models.alert import MonitorName
+from models.assets.asset import AssetConfig
+from models.assets.expand import expand_assets
 from models.configuration import DeviceConfig, GatewayDocument, MonitorConfig, Strict
 from models.errors import ConfigurationError
 
@@ -79,19 +81,26 @@ class Settings(Strict):
     limits: Limits = Limits()
     devices: tuple[DeviceConfig, ...] = ()
     monitors: tuple[MonitorConfig, ...] = ()
+    assets: tuple[AssetConfig, ...] = ()
     default_monitors: DefaultMonitors | None = None
 
     def document(self) -> GatewayDocument:
-        """The first channels and monitors as a document; stands for version 0."""
+        """The first channels and monitors as a document; stands for version 0.
+
+        ConfigurationError with a key like `assets[0].channels.door` when an asset does not fit.
+        """
+        # With the default set every channel is watched for faults already.
+        has_faults = self.default_monitors is not None
+        devices, of_assets = expand_assets(self.assets, self.devices, with_equipment=not has_faults)
         return GatewayDocument(
             gateway=self.gateway.id,
             version=1,
             issued_at=0,
-            devices=self.devices,
-            monitors=(*self.monitors, *self._by_default()),
+            devices=devices,
+            monitors=(*self.monitors, *of_assets, *self._by_default(devices)),
         )
 
-    def _by_default(self) -> tuple[MonitorConfig, ...]:
+    def _by_default(self, devices: Sequence[DeviceConfig]) -> tuple[MonitorConfig, ...]:
         if self.default_monitors is None:
             return ()
         # Dear to load, and no other command needs it.
@@ -101,7 +110,7 @@ class Settings(Strict):
         left_out = set(self.default_monitors.except_channels)
         traits = [
             Trait(channel.kind, channel.unit, channel.resolution, channel.name)
-            for device in self.devices
+            for device in devices
             for channel in device.channels
             if channel.name not in left_out
         ]
@@ -123,6 +132,11 @@ def load_settings(path: Path) -> Settings:
         settings.document()
     except ValidationError as wrong:
         raise _name_fault(wrong, text, str(path)) from wrong
+    except ConfigurationError as wrong:
+        line = line_of(text, _path_of(wrong.key))
+        raise ConfigurationError(
+            wrong.said, file=str(path), line=line, key=wrong.key, expected=wrong.expected
+        ) from wrong
     return settings
 
 
@@ -139,6 +153,12 @@ def locate_device_fault(path: Path, index: int, key: tuple[str | int, ...]) -> t
 def locate_monitor_fault(path: Path, index: int, key: tuple[str | int, ...]) -> tuple[str, int]:
     """File and line of something wrong inside monitor `index`."""
     return str(path), line_of(path.read_text(encoding="utf-8"), ("monitors", index, *key))
+
+
+def _path_of(key: str) -> tuple[str | int, ...]:
+    """`assets[2].channels.door` as a path."""
+    parts = key.replace("[", ".").replace("]", "").split(".")
+    return tuple(int(part) if part.isdigit() else part for part in parts if part)
 
 
 def _validated(text: str, file: str) -> Settings:
@@ -189,7 +209,7 @@ def _known_keys(location: tuple[str | int, ...]) -> list[str]:
         elif isinstance(part, int):
             model = get_args(model)[0] if get_args(model) else None
     if isinstance(model, type) and issubclass(model, BaseModel):
-        return list(model.model_fields)
+        return [field.alias or name for name, field in model.model_fields.items()]
     return ["the documented keys"]
 
 

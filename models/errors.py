@@ -30,7 +30,7 @@ class ConfigurationError(LastmileError):
     def __init__(
         self, message: str, *, file: str = "", line: int = 0, key: str = "", expected: str = ""
     ) -> None:
-        self.file, self.line, self.key, self.expected = file, line, key, expected
+        self.file, self.line, self.key, self.expected, self.said = file, line, key, expected, message
         place = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
         named = f"{key}: " if key else ""
         wanted = f" (expected {expected})" if expected else ""

@@ -26,7 +26,7 @@ ORDER = {
         "enrolment channels pipeline history devices status obeyer app cli"
     ).split(),
     "models": (
-        "errors compile clock identity readings alert outcome configuration wire snapshot detectors "
+        "errors compile clock identity readings alert outcome configuration assets wire snapshot detectors "
         "default_monitors budget trigger_pass trigger monitor replay evaluation lab"
     ).split(),
 }
