@@ -92,6 +92,7 @@ class Message:
     payload: bytes
     qos: int
     dup: bool
+    retained: bool = False
 
 
 ConnectionEvent = Connected | Disconnected | Acknowledged | Subscribed | Message
@@ -206,6 +207,7 @@ class MqttConnection:
                 bytes(message.payload),
                 message.qos,
                 bool(message.dup),
+                bool(message.retain),
             )
         )
 

@@ -20,6 +20,11 @@ DRIVERS: dict[str, tuple[str, str]] = {
     "files": ("edge_agent.drivers.files", "FilesDriver"),
     "http": ("edge_agent.drivers.http", "HttpDriver"),
     "serial_line": ("edge_agent.drivers.serial_line", "SerialLineDriver"),
+    "zigbee2mqtt": ("edge_agent.drivers.zigbee2mqtt", "Zigbee2mqttDriver"),
+    "chirpstack": ("edge_agent.drivers.chirpstack", "ChirpstackDriver"),
+    "tasmota": ("edge_agent.drivers.tasmota", "TasmotaDriver"),
+    "esphome": ("edge_agent.drivers.esphome", "EsphomeDriver"),
+    "homeassistant": ("edge_agent.drivers.homeassistant", "HomeassistantDriver"),
 }
 
 

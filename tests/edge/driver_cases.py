@@ -137,7 +137,57 @@ def serial_line(bench: Bench) -> tuple[DeviceConfig, Speak]:
     return device("serial_line", {"port": line.near}, [{"channel": 1}, {"channel": 2}]), speak
 
 
+def zigbee2mqtt(bench: Bench) -> tuple[DeviceConfig, Speak]:
+    publisher, settings = bench.publisher()
+    made = device("zigbee2mqtt", {**settings, "device": "hall"}, ["temperature", "occupancy"])
+    return made, lambda: publisher.publish("zigbee2mqtt/hall", {"temperature": 21.5, "occupancy": True})
+
+
+def chirpstack(bench: Bench) -> tuple[DeviceConfig, Speak]:
+    publisher, settings = bench.publisher()
+    made = device("chirpstack", {**settings, "dev_eui": "0102030405060708"}, ["object.t", "object.open"])
+    topic = "application/a1/device/0102030405060708/event/up"
+    numbers = itertools.count()
+    readings_ = {"t": 21.5, "open": True}
+    return made, lambda: publisher.publish(topic, {"fCnt": next(numbers), "object": readings_})
+
+
+def tasmota(bench: Bench) -> tuple[DeviceConfig, Speak]:
+    publisher, settings = bench.publisher()
+    made = device("tasmota", {**settings, "device": "plug"}, ["ENERGY.Power", "Switch1"])
+    return made, lambda: publisher.publish("tele/plug/SENSOR", {"ENERGY": {"Power": 40}, "Switch1": "ON"})
+
+
+def esphome(bench: Bench) -> tuple[DeviceConfig, Speak]:
+    publisher, settings = bench.publisher()
+    made = device("esphome", {**settings, "node": "hall"}, ["sensor/temperature", "binary_sensor/door"])
+    return made, lambda: publisher.publish("hall/sensor/temperature/state", "21.5")
+
+
+def homeassistant(bench: Bench) -> tuple[DeviceConfig, Speak]:
+    publisher, settings = bench.publisher()
+    made = device("homeassistant", settings, ["id-t", "id-other"])
+    config = {"uniq_id": "id-t", "stat_t": "any/where", "val_tpl": "{{ value_json.t }}"}
+    publisher.publish("homeassistant/sensor/x/config", config, retain=True)
+    return made, lambda: publisher.publish("any/where", {"t": 21.5})
+
+
 CASES: dict[str, Callable[[Bench], tuple[DeviceConfig, Speak]]] = {
     case.__name__: case
-    for case in (modbus_tcp, mqtt, senml, recording, health, modbus_rtu, files, http, serial_line)
+    for case in (
+        modbus_tcp,
+        mqtt,
+        senml,
+        recording,
+        health,
+        modbus_rtu,
+        files,
+        http,
+        serial_line,
+        zigbee2mqtt,
+        chirpstack,
+        tasmota,
+        esphome,
+        homeassistant,
+    )
 }

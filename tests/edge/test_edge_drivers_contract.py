@@ -72,17 +72,36 @@ class TestEveryDriver:
         subject[0].close()
 
 
-@pytest.mark.parametrize("name", ["modbus_tcp", "mqtt", "senml", "recording"])
-def test_driver_without_its_device_says_what_to_check(name, tmp_path):
-    settings = {"file": str(tmp_path / "none.csv")} if name == "recording" else {
-        "host": "127.0.0.1", "port": free_port(), **({} if name == "modbus_tcp" else {"topic": "t"})
-    }  # fmt: skip
-    source = {"register": 0} if name == "modbus_tcp" else "t"
+BROKER = {"host": "127.0.0.1", "port": 0}
+# Settings that lead nowhere, a source, and what the complaint must name.
+ABSENT: dict[str, tuple[dict[str, Any], Any]] = {
+    "modbus_tcp": ({"host": "127.0.0.1", "port": 0}, {"register": 0}),
+    "mqtt": ({**BROKER, "topic": "t"}, "t"),
+    "senml": ({**BROKER, "topic": "t"}, "t"),
+    "recording": ({"file": "/nowhere/none.csv"}, "t"),
+    "modbus_rtu": ({"port": "/dev/none"}, {"register": 0}),
+    "http": ({"url": "http://127.0.0.1:{port}/"}, "t"),
+    "serial_line": ({"port": "/dev/none"}, {"channel": 1}),
+    "zigbee2mqtt": ({**BROKER, "device": "hall"}, "t"),
+    "chirpstack": ({**BROKER, "dev_eui": "0102030405060708"}, "object.t"),
+    "tasmota": ({**BROKER, "device": "plug"}, "t"),
+    "esphome": ({**BROKER, "node": "hall"}, "sensor/t"),
+    "homeassistant": (BROKER, "t"),
+}
+
+
+@pytest.mark.parametrize("name", ABSENT)
+def test_driver_without_its_device_says_what_to_check(name):
+    template, source = ABSENT[name]
+    port = free_port()
+    settings = {k: port if v == 0 else v for k, v in template.items()}
+    if "url" in settings:
+        settings["url"] = settings["url"].replace("{port}", str(port))
     driver = make_driver(device(name, settings, [source]), SystemClock())
     with pytest.raises(DriverError) as raised:
         driver.open(None)
     assert raised.value.retry
-    assert str(settings.get("port", "none.csv")) in str(raised.value)
+    assert any(part in str(raised.value) for part in (str(port), "none.csv", "/dev/none"))
 
 
 @pytest.mark.parametrize("name", DRIVERS)
