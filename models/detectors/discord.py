@@ -70,8 +70,8 @@ class DiscordBank(StrangenessBank[DiscordParameters]):
     keeps_moments = True
     head = np.dtype(
         [
-            *HEAD,
             ("origin", "i8"),  # time the moments count from
+            *HEAD,
             ("window_sum", "i8"),  # sum of the newest window, in steps
             ("window_squares", "i8"),
             ("anchor", "f8"),  # the first reading, which the raw ones count from

@@ -186,9 +186,9 @@ class HalfSpaceTreesBank(StrangenessBank[HalfSpaceTreesParameters]):
     floor = 1.0  # an octave
     head = np.dtype(
         [
-            *HEAD,
             ("joined", "i4"),  # how many of the recent readings belong together
             ("filled", "i4"),  # points of the window so far
+            *HEAD,
             ("thin", "i4"),  # one reading in so many becomes a point
             ("passed", "i4"),  # readings since the last point
             ("deepest", "i4"),  # depth of the forest; 0: none yet

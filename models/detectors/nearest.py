@@ -77,8 +77,8 @@ class NearestBank(StrangenessBank[NearestParameters]):
     keeps_moments = True
     head = np.dtype(
         [
-            *HEAD,
             ("anchor", "f8"),  # the first reading, which the store counts from
+            *HEAD,
             ("novel", "f8"),  # distance from which on a window is worth keeping
             ("place", "i4"),  # where the next reading goes
             ("joined", "i4"),  # readings in the ring that belong together

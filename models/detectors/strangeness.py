@@ -23,6 +23,7 @@ from models.detectors.rows import NEVER, clear
 from models.detectors.surprise import SKETCH, bin_of, learn_distance
 from models.readings import Bytes, Floats, Int64s
 
+# A record puts a field of its own before it: numba takes one that begins as another does for the same.
 HEAD: list[Any] = [*LEVEL, *SKETCH]
 _GAP_PACES = 8  # after so many usual intervals without a reading, what was before is another stretch
 
