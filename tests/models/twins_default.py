@@ -180,9 +180,13 @@ class DefaultTwin:
             held = min(len(self.frames), 11)
             expected = (self.recent / held if held else 0.0) + course
         if undone:
-            self.level += x - expected
+            back = x - expected
+            self.level += back
             self.slack = 0.0
-            self.move(x - expected)
+            surely = max(0.0, abs(back) - 3.0 * self.parts[DAY].usual)
+            self.high = max(x, self.high - surely) if back < 0 else self.high
+            self.low = self.low if back < 0 else min(x, self.low + surely)
+            self.move(back)
         else:
             away = abs(x - expected) - 3.0 * max(self.parts[DAY].usual, self.scatter)
             share = -math.expm1(-seconds / self.level_s())

@@ -81,9 +81,15 @@ def resume_at(
     course = usual - before if not math.isnan(usual - before) else 0.0
     expected = usual + state.level if not math.isnan(usual) else recent_mean(state) + course
     if drifted and doubt.drift == 0:
-        state.level += x - expected
+        back = x - expected
+        state.level += back
         state.slack = 0.0
-        move_frames(state, frames, x - expected)
+        surely = max(0.0, abs(back) - _ORDINARY * state.usual[DAY])
+        if back < 0.0:
+            state.high = max(x, state.high - surely)  # it was never there in truth
+        else:
+            state.low = min(x, state.low + surely)
+        move_frames(state, frames, back)
         enter_frame(state, frames, frame, paces)
     else:
         away = abs(x - expected) - _ORDINARY * max(state.usual[DAY], state.scatter)
