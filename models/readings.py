@@ -5,7 +5,8 @@ from __future__ import annotations
 import enum
 import itertools
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
+Columns = tuple[Int32s, Int64s, Floats, Bytes]  # channel, time, value, quality
+
+T = TypeVar("T", bound=np.generic)
 
 
 class Quality(enum.IntFlag):
@@ -59,6 +63,7 @@ class ReadingBlock:
     first_index: int = 0
     monotonic_offset_ns: int = 0
     clock: ClockState = ClockState.UNKNOWN
+    _columns: Columns | None = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -99,6 +104,22 @@ class ReadingBlock:
         """Index of the reading that follows this block."""
         return self.first_index + len(self)
 
+    def columns(self) -> Columns:
+        """Channel, time, value, quality as kernels take them: of these types, contiguous, writable.
+
+        Worked out once a block, for many detectors look at it; a column that is so already is not copied.
+        """
+        if self._columns is None:
+            plain = (
+                _plain(self.channel, np.int32),
+                _plain(self.time, np.int64),
+                _plain(self.value, np.float64),
+                _plain(self.quality, np.uint8),
+            )
+            object.__setattr__(self, "_columns", plain)
+            return plain
+        return self._columns
+
     def rows(self, start: int, stop: int) -> ReadingBlock:
         """Rows start..stop as a block of views; indices stay what they were."""
         return ReadingBlock(
@@ -122,6 +143,10 @@ class ReadingBlock:
             value=self.value[kept],
             quality=self.quality[kept],
         )
+
+
+def _plain(column: NDArray[Any], kind: type[T]) -> NDArray[T]:
+    return column if column.flags.carray and column.dtype == kind else column.astype(kind)
 
 
 def join_blocks(blocks: Sequence[ReadingBlock]) -> ReadingBlock:

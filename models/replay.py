@@ -13,7 +13,7 @@ from pydantic import ValidationError
 import models
 from models.alert import Alert, Evidence, Moment
 from models.configuration import MonitorConfig
-from models.detectors.bank import Scores, columns_of
+from models.detectors.bank import Scores
 from models.detectors.registry import entry_of
 from models.detectors.rows import crossings
 from models.errors import ConfigurationError
@@ -136,7 +136,7 @@ def _unpacked(evidence: Evidence) -> tuple[MonitorConfig, dict[int, ChannelEntry
 
 def crossings_of(block: ReadingBlock) -> Crossings:
     """Rows at which event time enters a new whole second within the block, and those seconds in ns."""
-    _, time, _, quality = columns_of(block)
+    _, time, _, quality = block.columns()
     rows, seconds = np.empty(len(block), np.int64), np.empty(len(block), np.int64)
     found = crossings(time, quality, rows, seconds)
     return rows[:found], seconds[:found]

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from models.budget import BUDGET, fresh_budgets
 from models.budget import TIMES as BUDGET_TIMES
 from models.configuration import TriggerConfig
-from models.detectors.bank import AdvanceScores, Scores, columns_of
+from models.detectors.bank import AdvanceScores, Scores
 from models.detectors.rows import NEVER, SECOND
 from models.errors import SnapshotError
 from models.readings import Int64s, ReadingBlock
@@ -121,7 +121,7 @@ class Trigger:
     ) -> list[Transition]:
         """Hear a block's scores, in order of rows; at `cuts` event time passes and delays may end."""
         moved, told = self._room(2 * len(block) + len(self.state))
-        channel, time, value, quality = columns_of(block)
+        channel, time, value, quality = block.columns()
         found = step_rows(
             self.state,
             slots,

@@ -13,13 +13,13 @@ from models.alert import Moment, Reason
 from models.detectors.parameters import Parameters
 from models.detectors.rows import NEVER
 from models.errors import SnapshotError
-from models.readings import Bytes, Floats, Int32s, Int64s, ReadingBlock
+from models.readings import Bytes, Floats, Int64s, ReadingBlock
+from models.readings import Columns as Columns
 from models.snapshot import pack_state, unpack_state
 
 P = TypeVar("P", bound=Parameters)
-T = TypeVar("T", bound=np.generic)
-Columns = tuple[Int32s, Int64s, Floats, Bytes]  # channel, time, value, quality
 _WIDEST = 1 << 22
+_NEW = tuple.__new__
 _MARK = np.dtype(np.uint8)
 
 
@@ -210,10 +210,10 @@ class PackedBank(Generic[P]):
         return int(self.dtype.itemsize)
 
     def score(self, block: ReadingBlock) -> Scores:
-        n = block.channel.shape[0]
+        n = len(block.channel)
         table, flags = np.empty((5, n)), np.empty(n, _MARK)
-        self._run(columns_of(block), table, flags)
-        return Scores(table, flags)
+        self._run(block.columns(), table, flags)
+        return _NEW(Scores, (table, flags))  # as Scores(table, flags), in half the time
 
     def advance(self, time_ns: int) -> AdvanceScores | None:
         return None
@@ -257,18 +257,6 @@ def judgements(slot: Int64s, at: Int64s, table: Floats, found: int) -> AdvanceSc
     if not found:
         return None
     return AdvanceScores(slot[:found], at[:found], np.ascontiguousarray(table[:, :found]))
-
-
-def columns_of(block: ReadingBlock) -> Columns:
-    """The four columns as kernels want them: contiguous and writable, so one compiled form serves all."""
-    channel, time, value, quality = block.channel, block.time, block.value, block.quality
-    if channel.flags.carray and time.flags.carray and value.flags.carray and quality.flags.carray:
-        return channel, time, value, quality
-    return _plain(channel), _plain(time), _plain(value), _plain(quality)
-
-
-def _plain(column: NDArray[T]) -> NDArray[T]:
-    return column if column.flags.carray else column.copy()
 
 
 def number(value: float) -> float | None:

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.alert import Reason
 from models.compile import inner, kernel
-from models.detectors.bank import Columns, Judged, PackedBank, Trait, number
+from models.detectors.bank import Judged, Trait, number
+from models.detectors.laned_bank import LanedBank
+from models.detectors.lanes import (
+    FEWEST,
+    GROUP,
+    LANE,
+    SOME,
+    are_ordinary,
+    find_run,
+    learn_in_lane,
+    move_levels,
+    set_rate,
+    step_in_lane,
+    take_in,
+)
 from models.detectors.learned import (
     LEVEL,
     NANO,
     LearnedParameters,
     begin_learned,
-    learn_level,
-    step_of,
 )
 from models.detectors.parameters import parameter
 from models.detectors.passes import STRETCH, draw, judge_rows, leave_out, place, trace
 from models.detectors.rows import JUDGED, NEVER, SUSPECT, WARMING, slot_of
+from models.detectors.run_judgement import judge_run, tell_run
 from models.detectors.surprise import SKETCH
 from models.readings import Bytes, Floats
 
@@ -64,16 +77,16 @@ class CusumParameters(LearnedParameters):
 
 
 @inner
-def add_up(state: Any, deviation: float, share: float, slack: float) -> None:
+def add_up(group: Any, at: Any, deviation: float, share: float, slack: float) -> None:
     """Add a deviation, in usual distances, to the sums of both ways."""
     bounded = max(-_REACH, min(_REACH, deviation))
-    state.up = min(_LARGEST, max(0.0, state.up + share * (bounded - slack)))
-    state.down = min(_LARGEST, max(0.0, state.down + share * (-bounded - slack)))
+    group.up[at] = min(_LARGEST, max(0.0, group.up[at] + share * (bounded - slack)))
+    group.down[at] = min(_LARGEST, max(0.0, group.down[at] + share * (-bounded - slack)))
 
 
 @inner
-def follow_cusum(
-    states: NDArray[Any],
+def one_by_one(
+    lanes: NDArray[Any],
     slots: NDArray[np.int32],
     base: int,
     channel: NDArray[np.int32],
@@ -96,37 +109,69 @@ def follow_cusum(
         if slot < 0:
             leave_out(out, flags, row, 0)
             continue
-        state = states[slot]
+        group, at = lanes[slot >> GROUP], np.uint64(slot & LANE)
         suspect = quality[row] & SUSPECT
-        if state.last == NEVER:
+        if group.last[at] == NEVER:
             leave_out(out, flags, row, JUDGED | WARMING)
             if not suspect:
-                state.mean = value[row]
-                state.last = time[row]
+                group.mean[at] = value[row]
+                group.last[at] = time[row]
             continue
-        centre, taught = state.mean, state.taught
+        centre, taught = group.mean[at], group.taught[at]
         residual = value[row] - centre
-        scale = max(state.scale, np.float64(state.floor))
+        scale = max(group.scale[at], np.float64(group.floor[at]))
         seconds = 0.0
-        if not suspect and time[row] > state.last:
+        if not suspect and time[row] > group.last[at]:
             settled = taught >= 0.25 * warmup
-            step = step_of(state, time[row])
+            step = step_in_lane(group, at, time[row])
             seconds = step * NANO
             if settled and scale > 0.0:
-                add_up(state, residual / scale, min(1.0, seconds * per_unit), slack)
-            learn_level(state, residual, scale, step, seconds, tau, settled)
-            state.taught = taught + seconds
-            state.last = time[row]
+                add_up(group, at, residual / scale, min(1.0, seconds * per_unit), slack)
+            set_rate(group, at, step, seconds, tau)
+            learn_in_lane(group, at, residual, scale, seconds, tau, settled)
+            group.taught[at] = taught + seconds
+            group.last[at] = time[row]
             seconds = seconds if settled else 0.0
-        up = state.up if sign >= 0 else 0.0
-        down = state.down if sign <= 0 else 0.0
+        up = group.up[at] if sign >= 0 else 0.0
+        down = group.down[at] if sign <= 0 else 0.0
         trace(out, flags, row, centre, scale, max(up, down), taught >= warmup)
         out[0, row] = seconds
 
 
+@inner
+def add_up_run(group: Any, lane: int, count: int, per_unit: float, slack: float, desk: Any) -> None:
+    """The sums of a run; they become its residuals once the levels have been moved, see `sums_of_run`."""
+    for k in range(np.uint64(count)):
+        at = np.uint64(lane) + k
+        mean = group.mean[at]
+        scale = max(group.scale[at], np.float64(group.floor[at]))
+        desk.centres[k] = mean
+        desk.scales[k] = scale
+        residual = desk.values[k] - mean
+        desk.residuals[k] = residual
+        bounded = max(-_REACH, min(_REACH, residual / scale))
+        share = min(1.0, desk.seconds[k] * per_unit)
+        up = min(_LARGEST, max(0.0, group.up[at] + share * (bounded - slack)))
+        down = min(_LARGEST, max(0.0, group.down[at] + share * (-bounded - slack)))
+        group.up[at] = up if scale > 0.0 else group.up[at]
+        group.down[at] = down if scale > 0.0 else group.down[at]
+
+
+@inner
+def sums_of_run(group: Any, lane: int, count: int, sign: int, desk: Any) -> None:
+    """The sums on the sides that count, as the run's distances."""
+    for k in range(np.uint64(count)):
+        at = np.uint64(lane) + k
+        up = group.up[at] if sign >= 0 else 0.0
+        down = group.down[at] if sign <= 0 else 0.0
+        desk.distances[k] = max(up, down)
+
+
 @kernel
 def score_cusum(
-    states: NDArray[Any],
+    lanes: NDArray[Any],
+    sketches: NDArray[Any],
+    desks: NDArray[Any],
     slots: NDArray[np.int32],
     base: int,
     channel: NDArray[np.int32],
@@ -143,43 +188,44 @@ def score_cusum(
     flags: Bytes,
 ) -> None:
     """Surprise of the sum with this reading in it; lower..upper is the slack around the level."""
-    rows = (channel, time, value, quality)
-    for begin in range(0, channel.shape[0], STRETCH):
-        end = min(begin + STRETCH, channel.shape[0])
-        follow_cusum(states, slots, base, *rows, tau, 1.0 / unit, slack, warmup, sign, out, flags, begin, end)
-        place(out, begin, end)
-        judge_rows(states, slots, base, channel, memory, slack, out, flags, begin, end)
-        draw(sign, out, begin, end)
+    rows, desk, row = (channel, time, value, quality), desks[0], 0
+    while row < channel.shape[0]:
+        slot, count = find_run(slots, base, channel, row, desk) if desks.shape[0] else (-1, 0)
+        group, lane = lanes[slot >> GROUP], slot & LANE
+        ordinary = (
+            count >= FEWEST
+            and take_in(time, value, quality, count, desk)
+            and are_ordinary(group, lane, count, warmup, desk)
+        )
+        if ordinary:
+            end = desk.rows[np.uint64(count - 1)] + 1
+            add_up_run(group, lane, count, 1.0 / unit, slack, desk)
+            move_levels(group, lane, count, tau, True, desk)
+            sums_of_run(group, lane, count, sign, desk)
+            judge_run(sketches, slot, memory, count, desk)
+            tell_run(sign, slack, row, end, count, out, flags, desk)
+        else:
+            end = min(channel.shape[0], row + (SOME if desks.shape[0] else STRETCH))
+            one_by_one(lanes, slots, base, *rows, tau, 1.0 / unit, slack, warmup, sign, out, flags, row, end)
+            place(out, row, end)
+            judge_rows(sketches, slots, base, channel, memory, slack, out, flags, row, end)
+            draw(sign, out, row, end)
+        row = end
 
 
-class CusumBank(PackedBank[CusumParameters]):
+class CusumBank(LanedBank[CusumParameters]):
     """Level, two sums and sketch of the tail: 512 bytes a channel."""
 
     name = "cusum"
-    dtype = np.dtype([("up", "f8"), ("down", "f8"), *LEVEL, *SKETCH])
+    kernel = score_cusum
+    laned: ClassVar[list[Any]] = [("up", "f8"), ("down", "f8"), *LEVEL]
+    dtype = np.dtype([*laned, *SKETCH])
 
     def _begin(self, traits: Sequence[Trait]) -> None:
         begin_learned(self.state, traits)
         given = self.parameters
         levels = (given.tau_s, given.unit_s, given.slack)
         self._given = (*levels, given.warmup_s, given.memory_s, given.sign)
-
-    def _run(self, columns: Columns, table: Floats, flags: Bytes) -> None:
-        tau, unit, slack, warmup, memory, sign = self._given
-        score_cusum(
-            self.state,
-            self._slots,
-            self._base,
-            *columns,
-            tau,
-            unit,
-            slack,
-            warmup,
-            memory,
-            sign,
-            table,
-            flags,
-        )
 
     def _reason(self, judged: Judged) -> Reason:
         return Reason(

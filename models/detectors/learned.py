@@ -19,13 +19,13 @@ from models.detectors.surprise import surprise_of
 from models.readings import Bytes, Floats
 
 CLIP = 5.0  # a reading moves the level by at most so many usual distances
-_SCALE_GAIN = 0.125  # the scale remembers eight times as long as the mean
-_FILLED = 1.0 - math.exp(-1.0 / _SCALE_GAIN)  # eight time constants, as the scale's average needs
+SCALE_GAIN = 0.125  # the scale remembers eight times as long as the mean
+FILLED = 1.0 - math.exp(-1.0 / SCALE_GAIN)  # eight time constants, as the scale's average needs
 NANO = 1e-9
-_LONGEST_PACES = 8  # after a silence, a reading stands for at most so many usual intervals
-_PACE_SHIFT = 3  # the pace moves by an eighth of the difference
-_LONGEST = 30 * 86400 * SECOND  # the first interval of all stands for at most that
-_ALIKE_SHIFT = 6  # steps that differ by less than a 64th share one gain: clocks jitter
+LONGEST_PACES = 8  # after a silence, a reading stands for at most so many usual intervals
+PACE_SHIFT = 3  # the pace moves by an eighth of the difference
+LONGEST = 30 * 86400 * SECOND  # the first interval of all stands for at most that
+ALIKE_SHIFT = 6  # steps that differ by less than a 64th share one gain: clocks jitter
 
 LEVEL: list[Any] = [
     ("last", "i8"),
@@ -81,10 +81,10 @@ class LearnedParameters(Parameters):
 @inner
 def step_of(state: Any, time: int) -> int:
     """ns a reading stands for: since the last one, bounded by the usual pace; updates the pace."""
-    step = min(time - state.last, _LONGEST)
+    step = min(time - state.last, LONGEST)
     pace = state.pace if state.pace > 0 else step
-    step = min(step, _LONGEST_PACES * pace)
-    state.pace = pace + ((step - pace) >> _PACE_SHIFT)
+    step = min(step, LONGEST_PACES * pace)
+    state.pace = pace + ((step - pace) >> PACE_SHIFT)
     return int(step)
 
 
@@ -105,16 +105,16 @@ def learn_level(
     The scale remembers longer than the mean, or every calm spell would make the next ordinary move look
     strange.
     """
-    if abs(step - state.step) > step >> _ALIKE_SHIFT:
+    if abs(step - state.step) > step >> ALIKE_SHIFT:
         state.rate = 1.0 - math.exp(-seconds / tau)
         state.step = step
-    gain, slow = state.rate, state.rate * _SCALE_GAIN
+    gain, slow = state.rate, state.rate * SCALE_GAIN
     if state.weight < 1.0:  # a filled window has long been taught enough: no division for it
         state.weight += state.rate * (1.0 - state.weight)
         gain /= state.weight
-        if state.weight > _FILLED:
+        if state.weight > FILLED:
             state.weight = 1.0
-        if state.taught * _SCALE_GAIN < tau:
+        if state.taught * SCALE_GAIN < tau:
             slow = max(slow, seconds / (state.taught + seconds))
     bound = CLIP * scale if clip else np.inf
     state.mean += gain * max(-bound, min(bound, residual))

@@ -34,7 +34,7 @@ _FIRST = float(EDGES[1])  # width of the first bin, a power of two
 _PER_FIRST = 1.0 / _FIRST
 _LOWEST = 0.875 * _FIRST  # a distance in the first bin whose bits are just below the second's
 _LAST = float(EDGES[BINS - 1])
-_FIRST_BIN = np.uint64((1021 << 2) - 1)  # exponent and two bits of the fraction of the first bin's distances
+FIRST_BIN = np.uint64((1021 << 2) - 1)  # exponent and two bits of the fraction of the first bin's distances
 _IN_BIN = np.uint64((1 << 52) - 1)
 _ONE = np.uint64(1023 << 52)  # bits of 1.0
 
@@ -82,13 +82,19 @@ def bin_bits(distance: float) -> Any:
 
 
 @inner
+def share_of(distance: float, bits: Any) -> float:
+    """Where in its bin a distance lies, 0..1: bins halve evenly, so the rest of the fraction tells it."""
+    fraction = ((bits << np.uint64(2)) & _IN_BIN) | _ONE
+    share = np.uint64(fraction).view(np.float64) - 1.0
+    return float(_PER_FIRST * distance if distance < _FIRST else share)
+
+
+@inner
 def place(out: Floats, begin: int, end: int) -> None:
-    """Where in its bin each distance lies, 0..1: bins halve evenly, so the rest of the fraction tells it."""
+    """Where in its bin each distance lies."""
     for row in range(np.uint64(begin), np.uint64(end)):
         distance = out[4, row]
-        fraction = ((bin_bits(distance) << np.uint64(2)) & _IN_BIN) | _ONE
-        share = np.uint64(fraction).view(np.float64) - 1.0
-        out[2, row] = _PER_FIRST * distance if distance < _FIRST else share
+        out[2, row] = share_of(distance, bin_bits(distance))
 
 
 @inner
@@ -113,7 +119,7 @@ def judge_quick(
         score, band, marks, due = 0.0, np.nan, flags[row], False
         if marks:
             state = states[np.uint64(slots[np.uint64(channel[row] - base)])]
-            bin_ = (bin_bits(out[4, row]) >> np.uint64(50)) - _FIRST_BIN
+            bin_ = (bin_bits(out[4, row]) >> np.uint64(50)) - FIRST_BIN
             next_ = bin_ + np.uint64(1)
             if bin_ >= np.uint64(BINS - 1):
                 if np.isfinite(state.spread):

@@ -3,33 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.alert import Reason
 from models.compile import inner, kernel
-from models.detectors.bank import Columns, Judged, PackedBank, Trait
+from models.detectors.bank import Judged, Trait
+from models.detectors.laned_bank import LanedBank
+from models.detectors.lanes import (
+    FEWEST,
+    GROUP,
+    LANE,
+    SOME,
+    are_ordinary,
+    find_run,
+    learn_in_lane,
+    move_levels,
+    set_rate,
+    step_in_lane,
+    take_in,
+)
 from models.detectors.learned import (
     CLIP,
     LEVEL,
     NANO,
     LearnedParameters,
     begin_learned,
-    learn_level,
-    step_of,
     unexpected,
 )
 from models.detectors.parameters import parameter, utc_offset
 from models.detectors.passes import STRETCH, divide, draw, judge_rows, leave_out, place, trace
 from models.detectors.rows import CLOCK_UNTRUSTED, JUDGED, NEVER, SECOND, SUSPECT, WARMING, slot_of
+from models.detectors.run_judgement import judge_run, measure, tell_run
 from models.detectors.surprise import SKETCH
 from models.readings import Bytes, Floats
 
 BUCKETS = 48
 _VISIT_S = 86400 // BUCKETS
-_PER_VISIT = 1.0 / (_VISIT_S * SECOND)
+_LENGTH = _VISIT_S * SECOND
+_PER_VISIT = 1.0 / _LENGTH
 _CALMEST = 0.25  # an hour counts as at most four times calmer than the channel lately is
 
 
@@ -89,57 +103,58 @@ SEASON: list[Any] = [
 
 
 @kernel
-def fold(state: Any, days: float) -> None:
+def fold(group: Any, at: Any, year: Any, days: float) -> None:
     """Close the present visit: what it held becomes part of the season. One odd day moves it little."""
-    if state.visit_weight > 0.0:
-        place = state.visit % BUCKETS
-        share = min(1.0, state.visit_weight / _VISIT_S)
-        expected = state.visits[place] > 0.0
-        old = state.visits[place] >= 2.0
-        state.visits[place] = min(days, state.visits[place] + share)
-        gain = share / state.visits[place]
-        change = state.visit_sum / state.visit_weight - state.season[place]
+    if group.visit_weight[at] > 0.0:
+        place = group.visit[at] % BUCKETS
+        share = min(1.0, group.visit_weight[at] / _VISIT_S)
+        expected = year.visits[place] > 0.0
+        old = year.visits[place] >= 2.0
+        year.visits[place] = min(days, year.visits[place] + share)
+        gain = share / year.visits[place]
+        change = group.visit_sum[at] / group.visit_weight[at] - year.season[place]
         if old:
-            bound = CLIP * max(np.float64(state.usual[place]), _CALMEST * state.scale)
+            bound = CLIP * max(np.float64(year.usual[place]), _CALMEST * group.scale[at])
             change = max(-bound, min(bound, change))
-        state.season[place] += gain * change
+        year.season[place] += gain * change
         if expected:
-            distance = state.visit_distance / state.visit_weight
-            known = np.float64(state.usual[place])
-            state.usual[place] = distance if known == 0.0 else known + gain * (distance - known)
-    state.visit_weight = 0.0
-    state.visit_sum = 0.0
-    state.visit_distance = 0.0
+            distance = group.visit_distance[at] / group.visit_weight[at]
+            known = np.float64(year.usual[place])
+            year.usual[place] = distance if known == 0.0 else known + gain * (distance - known)
+    group.visit_weight[at] = 0.0
+    group.visit_sum[at] = 0.0
+    group.visit_distance[at] = 0.0
 
 
 @kernel
-def around(state: Any, place: int) -> tuple[float, float, float, float]:
+def around(year: Any, place: int) -> tuple[float, float, float, float]:
     """Season of the half hour before, this one and the next, and this one's usual distance.
 
     The season is NaN where this half hour was never seen, and this one's where a neighbour was not. The
     usual distance is 0 while it is not known.
     """
-    if state.visits[place] <= 0.0:
+    if year.visits[place] <= 0.0:
         return np.nan, np.nan, np.nan, 0.0
-    here = np.float64(state.season[place])
+    here = np.float64(year.season[place])
     last = place - 1 if place > 0 else BUCKETS - 1
     next_ = place + 1 if place + 1 < BUCKETS else 0
-    before = np.float64(state.season[last]) if state.visits[last] > 0.0 else here
-    after = np.float64(state.season[next_]) if state.visits[next_] > 0.0 else here
-    calm = np.float64(state.usual[place]) if state.visits[place] >= 2.0 else 0.0
+    before = np.float64(year.season[last]) if year.visits[last] > 0.0 else here
+    after = np.float64(year.season[next_]) if year.visits[next_] > 0.0 else here
+    calm = np.float64(year.usual[place]) if year.visits[place] >= 2.0 else 0.0
     return before, here, after, calm
 
 
 @kernel
-def enter(state: Any, visit: int) -> None:
+def enter(group: Any, at: Any, year: Any, visit: int) -> None:
     """Begin a visit; the season does not change until it is folded."""
-    state.visit = visit
-    state.before, state.here, state.after, state.calm = around(state, visit % BUCKETS)
+    group.visit[at] = visit
+    group.before[at], group.here[at], group.after[at], group.calm[at] = around(year, visit % BUCKETS)
 
 
 @inner
-def follow_time_of_day(
-    states: NDArray[Any],
+def one_by_one(
+    lanes: NDArray[Any],
+    seasons: NDArray[Any],
     slots: NDArray[np.int32],
     base: int,
     channel: NDArray[np.int32],
@@ -156,59 +171,102 @@ def follow_time_of_day(
     end: int,
 ) -> None:
     """First pass: residuals from season + level, and both moved by the rows."""
-    length = _VISIT_S * SECOND
     for row in range(np.uint64(begin), np.uint64(end)):
         slot = slot_of(slots, base, channel[row], value[row], quality[row])
         if slot < 0:
             leave_out(out, flags, row, 0)
             continue
-        state = states[slot]
+        group, at = lanes[slot >> GROUP], np.uint64(slot & LANE)
         local = time[row] + offset
-        if quality[row] & CLOCK_UNTRUSTED or state.last == NEVER:
+        if quality[row] & CLOCK_UNTRUSTED or group.last[at] == NEVER:
             leave_out(out, flags, row, JUDGED | WARMING)
             if not quality[row] & (SUSPECT | CLOCK_UNTRUSTED):
-                state.anchor = value[row]
-                state.last = time[row]
-                enter(state, local // length)
+                group.anchor[at] = value[row]
+                group.last[at] = time[row]
+                enter(group, at, seasons[slot], local // _LENGTH)
             continue
-        learns = not quality[row] & SUSPECT and time[row] > state.last
-        since = local - state.visit * length
-        before, here, after, calm = state.before, state.here, state.after, state.calm
-        if since < 0 or since >= length:
-            visit = local // length
-            since = local - visit * length
+        learns = not quality[row] & SUSPECT and time[row] > group.last[at]
+        since = local - group.visit[at] * _LENGTH
+        before, here, after, calm = group.before[at], group.here[at], group.after[at], group.calm[at]
+        if since < 0 or since >= _LENGTH:
+            visit = local // _LENGTH
+            since = local - visit * _LENGTH
             if learns:
-                fold(state, days)
-                enter(state, visit)
-            before, here, after, calm = around(state, visit % BUCKETS)
+                fold(group, at, seasons[slot], days)
+                enter(group, at, seasons[slot], visit)
+            before, here, after, calm = around(seasons[slot], visit % BUCKETS)
         phase = since * _PER_VISIT
         season = here + abs(phase - 0.5) * ((after if phase >= 0.5 else before) - here)
         known = not np.isnan(season)
-        level, taught = state.mean, state.taught
-        residual = value[row] - state.anchor - season - level
-        scale = max(calm if calm > 0.0 else state.scale, _CALMEST * state.scale, np.float64(state.floor))
-        trace(out, flags, row, state.anchor + season + level, scale, residual, known and taught >= warmup)
+        level, taught = group.mean[at], group.taught[at]
+        residual = value[row] - group.anchor[at] - season - level
+        scale = max(
+            calm if calm > 0.0 else group.scale[at], _CALMEST * group.scale[at], np.float64(group.floor[at])
+        )
+        trace(out, flags, row, group.anchor[at] + season + level, scale, residual, known and taught >= warmup)
         if not learns:
             continue
-        step = step_of(state, time[row])
+        step = step_in_lane(group, at, time[row])
         seconds = step * NANO
         if known:
             settled = taught >= 0.5 * warmup
-            state.visit_distance += seconds * abs(residual)
+            group.visit_distance[at] += seconds * abs(residual)
             if settled:
                 out[0, row] = seconds
-            learn_level(state, residual, scale, step, seconds, max(tau, 60.0), settled)
+            set_rate(group, at, step, seconds, max(tau, 60.0))
+            learn_in_lane(group, at, residual, scale, seconds, max(tau, 60.0), settled)
             if tau <= 0.0:
-                state.mean = level
-        state.visit_weight += seconds
-        state.visit_sum += seconds * (value[row] - state.anchor - state.mean)
-        state.taught = taught + seconds
-        state.last = time[row]
+                group.mean[at] = level
+        group.visit_weight[at] += seconds
+        group.visit_sum[at] += seconds * (value[row] - group.anchor[at] - group.mean[at])
+        group.taught[at] = taught + seconds
+        group.last[at] = time[row]
+
+
+@inner
+def are_within(group: Any, lane: int, count: int, offset: int, desk: Any) -> bool:
+    """Whether all rows of a run lie in the half hour of their channel's visit, whose season is known."""
+    odd: Any = 0
+    for k in range(np.uint64(count)):
+        at = np.uint64(lane) + k
+        since = desk.times[k] + offset - group.visit[at] * _LENGTH
+        odd |= np.int64((since < 0) | (since >= _LENGTH) | np.isnan(group.here[at]))
+    return bool(odd == 0)
+
+
+@inner
+def trace_run(group: Any, lane: int, count: int, offset: int, desk: Any) -> None:
+    """Residuals of a run from season + level."""
+    for k in range(np.uint64(count)):
+        at = np.uint64(lane) + k
+        since = desk.times[k] + offset - group.visit[at] * _LENGTH
+        phase = since * _PER_VISIT
+        here = np.float64(group.here[at])
+        beside = np.float64(group.after[at] if phase >= 0.5 else group.before[at])
+        season = here + abs(phase - 0.5) * (beside - here)
+        anchor, level, scale, calm = group.anchor[at], group.mean[at], group.scale[at], group.calm[at]
+        usual = np.float64(calm) if calm > 0.0 else scale
+        desk.residuals[k] = desk.values[k] - anchor - season - level
+        desk.scales[k] = max(usual, _CALMEST * scale, np.float64(group.floor[at]))
+        desk.centres[k] = anchor + season + level
+
+
+@inner
+def add_to_visits(group: Any, lane: int, count: int, desk: Any) -> None:
+    """What a run adds to its channels' visits, once the levels have been moved."""
+    for k in range(np.uint64(count)):
+        at = np.uint64(lane) + k
+        seconds = desk.seconds[k]
+        group.visit_distance[at] += seconds * abs(desk.residuals[k])
+        group.visit_weight[at] += seconds
+        group.visit_sum[at] += seconds * (desk.values[k] - group.anchor[at] - group.mean[at])
 
 
 @kernel
 def score_time_of_day(
-    states: NDArray[Any],
+    lanes: NDArray[Any],
+    seasons: NDArray[Any],
+    desks: NDArray[Any],
     slots: NDArray[np.int32],
     base: int,
     channel: NDArray[np.int32],
@@ -225,20 +283,40 @@ def score_time_of_day(
     flags: Bytes,
 ) -> None:
     """Surprise of the distance from season + level. Without a trusted clock there is no hour: no score."""
-    rows = (channel, time, value, quality)
-    for begin in range(0, channel.shape[0], STRETCH):
-        end = min(begin + STRETCH, channel.shape[0])
-        follow_time_of_day(states, slots, base, *rows, offset, days, tau, warmup, out, flags, begin, end)
-        divide(sign, out, begin, end)
-        place(out, begin, end)
-        judge_rows(states, slots, base, channel, memory, 0.0, out, flags, begin, end)
-        draw(sign, out, begin, end)
+    rows, desk, row = (channel, time, value, quality), desks[0], 0
+    while row < channel.shape[0]:
+        slot, count = find_run(slots, base, channel, row, desk) if desks.shape[0] else (-1, 0)
+        group, lane = lanes[slot >> GROUP], slot & LANE
+        ordinary = (
+            count >= FEWEST
+            and take_in(time, value, quality, count, desk)
+            and are_ordinary(group, lane, count, warmup, desk)
+            and are_within(group, lane, count, offset, desk)
+        )
+        if ordinary:
+            end = desk.rows[np.uint64(count - 1)] + 1
+            trace_run(group, lane, count, offset, desk)
+            move_levels(group, lane, count, max(tau, 60.0), tau > 0.0, desk)
+            add_to_visits(group, lane, count, desk)
+            measure(sign, count, desk)
+            judge_run(seasons, slot, memory, count, desk)
+            tell_run(sign, 0.0, row, end, count, out, flags, desk)
+        else:
+            end = min(channel.shape[0], row + (SOME if desks.shape[0] else STRETCH))
+            one_by_one(lanes, seasons, slots, base, *rows, offset, days, tau, warmup, out, flags, row, end)
+            divide(sign, out, row, end)
+            place(out, row, end)
+            judge_rows(seasons, slots, base, channel, memory, 0.0, out, flags, row, end)
+            draw(sign, out, row, end)
+        row = end
 
 
-class TimeOfDayBank(PackedBank[TimeOfDayParameters]):
+class TimeOfDayBank(LanedBank[TimeOfDayParameters]):
     """Level and sketch as the others, and 48 half hours: 1128 bytes a channel."""
 
     name = "time_of_day"
+    kernel = score_time_of_day
+    laned: ClassVar[list[Any]] = [*VISIT, *LEVEL]
     dtype = np.dtype([*VISIT, *LEVEL, *SKETCH, *SEASON])
 
     def _begin(self, traits: Sequence[Trait]) -> None:
@@ -246,23 +324,6 @@ class TimeOfDayBank(PackedBank[TimeOfDayParameters]):
         given = self.parameters
         season = (given.utc_offset_s * SECOND, given.days, given.level_tau_s)
         self._given = (*season, given.warmup_s, given.memory_s, given.sign)
-
-    def _run(self, columns: Columns, table: Floats, flags: Bytes) -> None:
-        offset, days, tau, warmup, memory, sign = self._given
-        score_time_of_day(
-            self.state,
-            self._slots,
-            self._base,
-            *columns,
-            offset,
-            days,
-            tau,
-            warmup,
-            memory,
-            sign,
-            table,
-            flags,
-        )
 
     def _reason(self, judged: Judged) -> Reason:
         return unexpected(judged)
