@@ -25,6 +25,7 @@ DRIVERS: dict[str, tuple[str, str]] = {
     "tasmota": ("edge_agent.drivers.tasmota", "TasmotaDriver"),
     "esphome": ("edge_agent.drivers.esphome", "EsphomeDriver"),
     "homeassistant": ("edge_agent.drivers.homeassistant", "HomeassistantDriver"),
+    "bacnet": ("edge_agent.drivers.bacnet", "BacnetDriver"),
 }
 
 

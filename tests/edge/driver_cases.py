@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from bacnet_rig import BacnetDevice
 from http_rig import HttpServer, Reply
 from kernel_tree import KernelTree
 from serial_rig import SerialLine, SerialModbus
@@ -172,6 +173,13 @@ def homeassistant(bench: Bench) -> tuple[DeviceConfig, Speak]:
     return made, lambda: publisher.publish("any/where", {"t": 21.5})
 
 
+def bacnet(bench: Bench) -> tuple[DeviceConfig, Speak]:
+    served = BacnetDevice()
+    bench.later.callback(served.stop)
+    settings = {"host": "127.0.0.1", "port": served.port, "local": "127.0.0.1:0"}
+    return device("bacnet", settings, ["analog-input,1", "binary-input,1"]), silent
+
+
 CASES: dict[str, Callable[[Bench], tuple[DeviceConfig, Speak]]] = {
     case.__name__: case
     for case in (
@@ -189,5 +197,6 @@ CASES: dict[str, Callable[[Bench], tuple[DeviceConfig, Speak]]] = {
         tasmota,
         esphome,
         homeassistant,
+        bacnet,
     )
 }

@@ -1,8 +1,8 @@
 """What devices behind a broker say: each case is a file in cases/devices, played through a real broker.
 
-The messages have the shapes that the projects document (`source`), with values of our own. `before` is said, and
-kept by the broker where it is retained, before the driver comes; `then` after it listens. `readings` are
-[channel, value or null, the device's time in s if it has one]; `problem` is what the driver must say in the end,
+The messages have the shapes that the projects document (`source`), with values of our own. `before` is said,
+and kept by the broker where retained, before the driver comes; `then` after it listens. `readings` are
+[channel, value or null, the time in s if the device has one]; `problem` is what the driver must say at last,
 `log` what must stand in the log.
 """
 
