@@ -97,7 +97,7 @@ DETECTORS: dict[str, DetectorEntry] = {
             learned=True,
             kinds=(),
             cost_ns=2300,
-            bytes_per_channel=19452,
+            bytes_per_channel=23740,
             warm_up="one hour; the day's pattern from the second day",
             source="Laxhammar and Falkman 2014 (shapes); Winters 1960 (day); Robbins 1956 (blend)",
         ),

@@ -62,6 +62,27 @@ def test_equals_its_twin_where_a_drift_is_undone():
     assert scores.score[41 * 24 :].max() < 2.0
 
 
+@pytest.mark.parametrize("given", [{}, {"smooth_s": 1800.0, "frame_s": 300.0}])
+def test_tells_the_moments_its_twin_remembers(given):
+    """Through faults, silences and gaps: three shapes, when they ended, how far they are."""
+    time, value, quality = troubled(11, 2600)
+    twin = twins_default.DefaultTwin(**given, kind="temperature", resolution=0.1)
+    bank = make_bank("default", given, [1], [Trait("temperature", "", 0.1)])
+    compared = 0
+    for row in range(len(time)):
+        at = int(time[row])
+        bank.score(ReadingBlock.of([1], [at], [value[row]], [quality[row]]))
+        twin.score(at, float(value[row]), int(quality[row]))
+        found = bank.moments(0, at)
+        if found or twin.last == at:
+            expected = twin.moments()
+            assert [moment.at for moment in found] == [ended for _, ended in expected]
+            assert [moment.distance for moment in found] == pytest.approx([far for far, _ in expected])
+            assert all(moment.at < at for moment in found)
+            compared += bool(found)
+    assert compared > 500
+
+
 TEMPERATURE = Trait("temperature", "Cel", 0.01)
 AT = 5 * 1440
 FAULTS = {

@@ -99,7 +99,8 @@ class DefaultTwin:
         self.recent = self.before = self.level = self.novel = self.scatter = self.slack = 0.0
         self.season, self.visits = [single(0)] * 48, [single(0)] * 48
         self.visit_sum = self.visit_weight = self.high = self.low = 0.0
-        self.shapes, self.stored = [None] * 500, 0
+        self.shapes, self.stored, self.ended = [None] * 500, 0, [None] * 500
+        self.closings, self.newest = [], None  # when each frame ended; the shape last judged
         self.parts, self.blend = [PartTwin() for _ in range(3)], BlendTwin()
 
     def nearest(self, shape):
@@ -114,6 +115,22 @@ class DefaultTwin:
             squares.append(total)
         first, second, third = sorted(squares)[:3]
         return (math.sqrt(first) + math.sqrt(second) + math.sqrt(third)) / 3.0
+
+    def moments(self):
+        """When the three shapes nearest to the one last judged ended, and how far they are."""
+        known = [(one, at) for one, at in zip(self.shapes, self.ended, strict=True) if one is not None]
+        if len(known) < 20 or self.newest is None:
+            return []
+        far = []
+        for shape, at in known:
+            total = single(0)
+            for one, two in zip(self.newest, shape, strict=True):
+                total += (one - two) * (one - two)
+            far.append((math.sqrt(total), at))
+        return sorted(far, key=lambda pair: pair[0])[:3]
+
+    def note_closings(self, at):
+        self.closings += [at] * (len(self.frames) - len(self.closings))
 
     def shift(self, x):
         return (self.recent + x) / 12 - self.before / 144 if len(self.frames) >= 155 else math.nan
@@ -145,14 +162,16 @@ class DefaultTwin:
         x = value - self.anchor
         if verdict == RECOVERED:
             self.resume(time, x, visit, frame, drifted != 0 and self.doubt.drift.drift == 0)
+            self.note_closings(time)
+            self.newest = None
             return 0.0
         if self.smooth_s:
             since = min(max(0, time - self.last), 8 * max(1, self.pace)) * 1e-9
             x = self.smooth - math.expm1(-since / self.smooth_s) * (x - self.smooth)
         day = self.eased(x - self.usual(visit) - self.level)
         sizes = [abs(day), abs(self.eased(self.shift(x))), math.nan]
-        if self.unbroken >= 7:
-            sizes[SHAPE] = self.nearest([single(x), *self.frames[-1:-8:-1]])
+        shape = [single(x), *self.frames[-1:-8:-1]] if self.unbroken >= 7 else None
+        sizes[SHAPE] = self.nearest(shape) if shape else math.nan
         surprises = [part.surprise(size, self.pace) for part, size in zip(self.parts, sizes, strict=True)]
         evidence = (surprises[DAY] + surprises[SHIFT] + surprises[SHAPE] + self.extreme(x)) / 4
         score = self.blend.of(evidence) if self.taught >= self.warmup and self.seen >= 50 else 0.0
@@ -165,6 +184,7 @@ class DefaultTwin:
                 self.learn(x, step * 1e-9, sizes, evidence, score)
                 away = abs(value - self.anchor - x)
                 self.scatter += max(1.0 / self.seen, 1.0 / 512.0) * (away - self.scatter)
+            self.newest = shape
             self.follow(time, x, visit, frame, step * 1e-9, verdict != DOUBTED)
         return score
 
@@ -291,6 +311,7 @@ class DefaultTwin:
 
     def close(self, frame, learns):
         self.shut(frame)
+        self.note_closings(self.last)
         if learns and len(self.frames) % 3 == 0 and self.unbroken >= 24:
             self.keep(self.frames[-17:-25:-1])
 
@@ -300,6 +321,7 @@ class DefaultTwin:
         novel = young or distance > self.novel
         if novel:
             self.shapes[self.stored % 500] = shape
+            self.ended[self.stored % 500] = self.closings[-17]
             self.stored += 1
         if not young:
             if self.novel <= 0:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.alert import Reason
+from models.alert import Moment, Reason
 from models.detectors.bank import Columns, Judged, PackedBank, Trait, number
 from models.detectors.fusion.blend import settle_blend
 from models.detectors.fusion.day import VISIT_NS
 from models.detectors.fusion.kernel import score_default
-from models.detectors.fusion.record import FIELDS, PARTS, VIEWS
+from models.detectors.fusion.record import FIELDS, PARTS, SHAPE, SHAPES, TIMES, VIEWS
+from models.detectors.fusion.shapes import FEWEST, NEIGHBOURS
 from models.detectors.fusion.views import view_of
 from models.detectors.parameters import Parameters, parameter
 from models.detectors.plausibility import EVIDENCE, PLAUSIBILITY_TIMES, begin_plausibility
@@ -59,10 +60,12 @@ class DefaultParameters(Parameters):
 
 
 class DefaultBank(PackedBank[DefaultParameters]):
-    """Four parts and their blend, behind the stage that tells faults apart: about 19 KB a channel."""
+    """Four parts and their blend, behind the stage that tells faults apart: about 24 KB a channel."""
 
     name = "default"
     dtype = np.dtype(FIELDS)
+    times = TIMES
+    keeps_moments = True
     evidence = tuple(f"plausibility.{field}" for field in EVIDENCE)
 
     def _begin(self, traits: Sequence[Trait]) -> None:
@@ -80,9 +83,10 @@ class DefaultBank(PackedBank[DefaultParameters]):
         self._given = (round(given.frame_s * SECOND), given.smooth_s, given.warmup_s)
 
     def _run(self, columns: Columns, table: Floats, flags: Bytes) -> None:
-        frames, season, visits, shapes, sketches, blends, doubts = self._views
         frame_ns, smooth, warmup = self._given
-        kept = (self.state, frames, season, visits, shapes, sketches, blends, doubts)
+        frames, season, visits, shapes, newest, ended, closings, sketches, blends, doubts = self._views
+        past = (shapes, newest, ended, closings)
+        kept = (self.state, frames, season, visits, *past, sketches, blends, doubts)
         score_default(*kept, self._slots, self._base, *columns, frame_ns, smooth, warmup, table, flags)
 
     def shift(self, delta_ns: int) -> None:
@@ -92,6 +96,20 @@ class DefaultBank(PackedBank[DefaultParameters]):
             column[column != NEVER] += delta_ns
         self.state["frame"] += round(delta_ns / self._given[0])
         self.state["visit"] += round(delta_ns / VISIT_NS)
+
+    def moments(self, slot: int, time_ns: int) -> tuple[Moment, ...]:
+        """The three shapes that count as the nearest; what is usual is their mean distance."""
+        state = self.state[slot]
+        stored, newest = min(int(state["stored"]), SHAPES), state["newest"]
+        if state["last"] != time_ns or stored < FEWEST or np.isnan(newest[0]):
+            return ()
+        apart = ((state["shapes"][:, :stored] - newest[:, None]) ** 2).sum(axis=0)
+        nearest = np.argsort(apart, kind="stable")[:NEIGHBOURS]
+        usual = float(state["usual"][SHAPE])
+        return tuple(
+            Moment(at=int(state["ended"][place]), distance=float(apart[place]) ** 0.5, usual=usual or None)
+            for place in nearest.tolist()
+        )
 
     def explain(self, judged: Judged) -> tuple[Reason, ...]:
         shares = _shares(judged.detail)

@@ -13,7 +13,7 @@ from models.detectors.fusion.blend import learn_evidence, surprise_of_evidence
 from models.detectors.fusion.day import VISIT_NS, learn_day, usual_now
 from models.detectors.fusion.doubt import eased, heed, resume_at, tighten
 from models.detectors.fusion.extreme import excess_of, learn_extreme
-from models.detectors.fusion.frames import Singles, enter_frame, recent_mean, shift_of
+from models.detectors.fusion.frames import Singles, recent_mean, shift_of
 from models.detectors.fusion.parts import (
     SETTLED,
     STRANGE,
@@ -24,7 +24,7 @@ from models.detectors.fusion.parts import (
     rate_parts,
 )
 from models.detectors.fusion.record import DAY, EMBED, PARTS, SHAPES
-from models.detectors.fusion.shapes import keep_shape, nearest, shape_at
+from models.detectors.fusion.shapes import follow_frames, nearest, note_closings, remember_newest, shape_at
 from models.detectors.learned import NANO, step_of
 from models.detectors.plausibility import FAULTY, RECOVERED, teaches
 from models.detectors.rows import (
@@ -37,7 +37,7 @@ from models.detectors.rows import (
     clear,
     heard_slot,
 )
-from models.readings import Bytes, Floats
+from models.readings import Bytes, Floats, Int64s
 
 _FARTHEST = 1e18  # single precision squares it
 _SCATTER_GAIN = 1.0 / 512.0
@@ -77,6 +77,9 @@ def score_default(
     season: Singles,
     visits: Singles,
     shapes: Singles,
+    newest: Singles,
+    ended: Int64s,
+    closings: Int64s,
     sketches: NDArray[Any],
     blends: NDArray[Any],
     doubts: NDArray[Any],
@@ -122,7 +125,10 @@ def score_default(
         if verdict == RECOVERED:
             before = usual_now(season[slot], visits[slot], state.visit)
             given = (frame, frame_ns, usual, before, time[row], x, smooth, drifted)
+            closed = state.closed
             resume_at(state, doubt, frames[slot], *given)
+            note_closings(closings[slot], closed, state.closed, time[row])
+            remember_newest(newest[slot], shape, False)
             continue
         side, raw = state.side, x
         x = smoothed(state, time[row], raw, smooth)
@@ -154,8 +160,9 @@ def score_default(
             state.scatter += max(1.0 / state.seen, _SCATTER_GAIN) * (abs(raw - x) - state.scatter)
         if trusted:
             learn_day(state, season[slot], visits[slot], visit, x, seconds, learns)
-        if enter_frame(state, frames[slot], frame, state.pace // frame_ns) and learns:
-            keep_shape(state, frames[slot], shapes[slot], scratch, apart, max(frame_ns, state.pace))
+        remember_newest(newest[slot], shape, whole)
+        stores = (shapes[slot], ended[slot], closings[slot], scratch, apart)
+        follow_frames(state, frames[slot], *stores, frame, frame_ns, learns)
         tighten(state, seconds, frame_ns)
         state.smooth = x
         state.sum += x

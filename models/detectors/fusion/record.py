@@ -1,4 +1,4 @@
-"""What the default keeps of one channel: about 19 KB, most of it the store of past shapes."""
+"""What the default keeps of one channel: about 24 KB, most of it the store of past shapes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ RECENT, BEFORE = 12, 144  # frames whose mean is held against the mean of those 
 RING = RECENT + BEFORE
 EMBED = 8  # frames of a shape
 SHAPES = 500  # past shapes that are kept
+DELAY = 16  # frames a shape must be old: it is no neighbour of itself
+CLOSINGS = 32  # frames whose end is kept, above DELAY + 1
 BUCKETS = 48  # half hours of a day
 CELLS = 80  # steps of the fused evidence
 
@@ -68,8 +70,23 @@ FIELDS: list[Any] = [
     ("season", "f4", (BUCKETS,)),
     ("visits", "f4", (BUCKETS,)),
     ("shapes", "f4", (EMBED, SHAPES)),
+    ("newest", "f4", (EMBED,)),  # the shape that was last judged; NaN first where there was none
+    ("ended", "i8", (SHAPES,)),  # when each of the past shapes ended
+    ("closings", "i8", (CLOSINGS,)),  # when each of the last frames ended
     ("sketch", np.dtype(SKETCH), (CALIBRATED,)),
     ("blend", np.dtype(BLEND)),
     ("plausibility", np.dtype(PLAUSIBILITY, align=True)),  # aligned, or the arrays before it would not be
 ]
-VIEWS = ("frames", "season", "visits", "shapes", "sketch", "blend", "plausibility")
+VIEWS = (
+    "frames",
+    "season",
+    "visits",
+    "shapes",
+    "newest",
+    "ended",
+    "closings",
+    "sketch",
+    "blend",
+    "plausibility",
+)
+TIMES = ("last", "ended", "closings")
