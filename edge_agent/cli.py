@@ -74,7 +74,9 @@ def enroll(chosen: argparse.Namespace, state: StateFolder) -> int:
 
 
 def check(chosen: argparse.Namespace, state: StateFolder) -> int:
-    """Validate gateway.toml: file, drivers, detectors."""
+    """Validate gateway.toml: file, drivers, detectors; with --probe try the devices themselves."""
+    from edge_agent.check import probe
+
     settings = _checked(state)
     channels = sum(len(device.channels) for device in settings.devices)
     counts = {
@@ -83,8 +85,13 @@ def check(chosen: argparse.Namespace, state: StateFolder) -> int:
         "monitors": len(settings.document().monitors),
     }
     words = ", ".join(f"{count} {what}" for what, count in counts.items())
-    _say(chosen, {"ok": True, **counts}, f"{state.settings}: {words}")
-    return 0
+    told: dict[str, object] = {"ok": True, **counts}
+    lines, is_well = [f"{state.settings}: {words}"], True
+    if chosen.probe:
+        told["probe"], said, is_well = probe(state, settings, chosen.wait)
+        told["ok"], lines = is_well, [*lines, *said]
+    _say(chosen, told, "\n".join(lines))
+    return 0 if is_well else 1
 
 
 def run(chosen: argparse.Namespace, state: StateFolder) -> int:
@@ -234,6 +241,8 @@ def _complain(
 
 
 def _parser() -> argparse.ArgumentParser:
+    from edge_agent.check import add_options as add_check_options
+
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--state", type=Path, default=Path("/var/lib/lastmile-edge"), help="the state folder")
     common.add_argument("--json", action="store_true", help="answer in JSON on standard output")
@@ -250,7 +259,7 @@ def _parser() -> argparse.ArgumentParser:
     enrolling = add("enroll", enroll)
     enrolling.add_argument("--cloud", help="https://host[:port]; default: [uplink] cloud")
     enrolling.add_argument("--code", required=True, help="the one-time code")
-    add("check", check)
+    add_check_options(add("check", check))
     importing = add("import", import_file)
     importing.add_argument("file", type=Path)
     add("run", run)

@@ -27,7 +27,6 @@ from models.errors import TransientError, WireError
 
 log = logging.getLogger(__name__)
 _QUEUED_EVENTS = 1000
-_SESSION_EXPIRY_S = 86400
 
 
 class BrokerOptions(Strict):
@@ -39,6 +38,7 @@ class BrokerOptions(Strict):
     client_id: str | None = Field(default=None, description="unique at the broker; it names the session")
     username: str | None = None
     password: str | None = None
+    session_s: int = Field(default=86400, ge=0, description="how long the broker keeps messages for us")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class MqttListener:
                 options.host,
                 options.port,
                 options.client_id or f"lastmile-{self._device.name}",
-                session_expiry_s=_SESSION_EXPIRY_S,
+                session_expiry_s=options.session_s,
                 manual_ack=True,
                 username=options.username,
                 password=options.password,

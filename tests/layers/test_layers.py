@@ -23,7 +23,7 @@ ORDER = {
     ).split(),
     "edge_agent": (
         "toml_lines settings state mqtt_connection drivers sampler outbox judge uplink obedience trial "
-        "enrolment channels pipeline history devices status obeyer app cli"
+        "enrolment channels pipeline history devices status probe check discovery obeyer app cli"
     ).split(),
     "models": (
         "errors compile clock identity readings alert outcome configuration assets wire snapshot detectors "

@@ -1,0 +1,72 @@
+"""What `lastmile-edge check` does: the file first, then, if asked, the devices themselves."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from edge_agent.settings import Settings
+from edge_agent.state import StateBusyError, StateFolder
+from models.clock import SystemClock
+
+if TYPE_CHECKING:
+    from edge_agent.probe import DeviceFound
+
+WAIT_S = 10.0
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """--probe and --wait."""
+    parser.add_argument(
+        "--probe",
+        action="store_true",
+        help="open each device, read it once, say what answers and what does not",
+    )
+    parser.add_argument(
+        "--wait",
+        type=seconds,
+        default=WAIT_S,
+        metavar="S",
+        help="how long to wait for devices that speak by themselves",
+    )
+
+
+def probe(
+    state: StateFolder, settings: Settings, wait_s: float
+) -> tuple[list[dict[str, Any]], list[str], bool]:
+    """What the devices of gateway.toml gave: for machines, for people, and whether all is well."""
+    from edge_agent.probe import probe_devices  # dear to load, and no other command needs it
+
+    found = probe_devices(settings.devices, settings.limits, SystemClock(), wait_s)
+    return [device.as_json() for device in found], _words(state, found), all(each.is_well for each in found)
+
+
+def seconds(text: str) -> float:
+    """A time span from the command line."""
+    value = float(text)
+    if not math.isfinite(value) or not 0 < value <= 3600:
+        raise argparse.ArgumentTypeError("seconds, above 0, at most 3600")
+    return value
+
+
+def _words(state: StateFolder, found: Sequence[DeviceFound]) -> list[str]:
+    from edge_agent.probe import words_of
+
+    lines = [line for device in found for line in words_of(device)]
+    well = sum(device.is_well for device in found)
+    lines.append(f"{well} of {len(found)} devices are in order")
+    if well < len(found) and _agent_runs(state):
+        lines.append("the agent is running and may hold serial lines and ports that a probe cannot have too")
+    return lines
+
+
+def _agent_runs(state: StateFolder) -> bool:
+    try:
+        state.lock().release()
+    except StateBusyError:
+        return True
+    except OSError:
+        return False
+    return False
