@@ -8,6 +8,7 @@ import queue
 import random
 
 import models
+from edge_agent.alone.alone import Alone
 from edge_agent.devices import Devices
 from edge_agent.mqtt_connection import ConnectionOptions
 from edge_agent.obedience import DesiredStore, pinned_key
@@ -17,12 +18,13 @@ from edge_agent.sampler.backoff import Backoff
 from edge_agent.sampler.clock_trust import ClockWatch
 from edge_agent.settings import Settings
 from edge_agent.state import StateFolder, replace_file
-from edge_agent.status import describe, measures
+from edge_agent.status import describe, measures, monitors_told
 from edge_agent.trial.pulse import Pulse
 from edge_agent.trial.record import TrialStore
 from edge_agent.trial.trials import Trials
 from edge_agent.trial.verdict import Bounds
 from edge_agent.uplink.identity import tls_files
+from edge_agent.uplink.state import UplinkState
 from edge_agent.uplink.uplink import Uplink
 from models.clock import SECOND_NS, Clock, ClockState
 from models.identity import Stream
@@ -52,6 +54,7 @@ class Agent:
         self._devices = Devices(self._pipeline, pulse, clock=clock, clock_state=self._clock_state.read)
         self._obeyer = Obeyer(self._pipeline, self._devices, self._trials, pulse, self._report)
         self._uplink = self._make_uplink()
+        self._alone = Alone(state, settings, clock)
         self._status_ns = 0
 
     def stop(self) -> None:
@@ -61,6 +64,7 @@ class Agent:
 
     def run(self) -> None:
         pipeline = self._pipeline
+        self._alone.start()
         self._note_outage()
         pipeline.judge.start()
         self._devices.start(self._obeyer.in_force.document.devices)
@@ -98,13 +102,24 @@ class Agent:
             self._obeyer.step()
         except OSError as wrong:
             log.error("configuration: %s", wrong)
+        self._step_alone()
         now = self._clock.monotonic_ns()
         if now - self._status_ns >= STATUS_EVERY_S * SECOND_NS:
             self._status_ns = now
             self._write_status("running")
 
+    def _step_alone(self) -> None:
+        uplink = self._uplink.state if self._uplink is not None else UplinkState()
+        self._alone.step(
+            self._pipeline.judge.firing,
+            last_receipt_at=uplink.last_receipt_at,
+            is_connected=uplink.is_connected,
+            backlog=self._pipeline.outbox.backlog(),
+        )
+
     def _end(self) -> None:
         log.info("stopping")
+        self._alone.stop()
         self._devices.stop()
         pipeline = self._pipeline
         pipeline.judge.stop()
@@ -174,12 +189,14 @@ class Agent:
             readings=sum(running.loop.state.readings for running in self._devices.all()),
             code_version=models.__version__,
             clock_trusted=self._clock_state.read() is not ClockState.UNTRUSTED,
-            measures=measures(),
+            measures={**measures(), "unheard_s": round(self._alone.cloud.unheard_s, 1)},
+            actions=self._alone.notes,
         )
 
     def _write_status(self, phase: str) -> None:
         try:
             told = describe(self._facts(phase), self._pipeline, self._uplink, self._devices.all())
+            self._alone.show(told)
             replace_file(self._state.status, json.dumps(told).encode(), durable=False)
         except OSError as wrong:
             log.error("status.json: %s", wrong)
@@ -193,6 +210,8 @@ class Agent:
             "config_version": self._obeyer.in_force.version,
             "on_trial": self._trials.course is not None,
             "clock": self._clock_state.read().name.lower(),
+            "monitors": monitors_told(self._obeyer.in_force.document, self._pipeline.judge.failed),
+            **self._alone.describe(),
         }
 
 

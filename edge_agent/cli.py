@@ -9,10 +9,14 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_agent.settings import Settings, load_settings, locate_device_fault, locate_monitor_fault
 from edge_agent.state import StateFolder
 from models.errors import ConfigurationError, LastmileError
+
+if TYPE_CHECKING:
+    from models.wire.messages import ActionNote
 
 log = logging.getLogger("edge_agent")
 _TEMPLATE = Path(__file__).with_name("gateway.toml")
@@ -176,6 +180,37 @@ def assets(chosen: argparse.Namespace, state: StateFolder) -> int:
     return 0
 
 
+def action(chosen: argparse.Namespace, state: StateFolder) -> int:
+    """Local actions: `ls`, `log`, or `test NAME`, which switches one on for two seconds."""
+    from edge_agent.alone.log import ActionLog
+    from edge_agent.alone.trying import try_action
+    from models.clock import SystemClock
+
+    settings = load_settings(state.settings)
+    names = [one.name for one in settings.actions]
+    if chosen.what == "ls":
+        told = [one.model_dump(mode="json") for one in settings.actions]
+        _say(
+            chosen, told, "\n".join(f"{one.name}: {one.kind}" for one in settings.actions) or "no [[actions]]"
+        )
+        return 0
+    if chosen.what == "log":
+        notes = ActionLog(state.actions).read()
+    elif chosen.name in names:
+        notes = try_action(state, settings, chosen.name, SystemClock())
+    else:
+        raise ConfigurationError("no such action", key="NAME", expected="one of " + ", ".join(names))
+    lines = [f"{note.at} {note.action}: {note.event} {note.reason} {note.detail}".strip() for note in notes]
+    _say(chosen, [note.model_dump(mode="json") for note in notes], "\n".join(lines))
+    return 0 if chosen.what == "log" or _went_well(notes) else 1
+
+
+def _went_well(notes: Sequence[ActionNote]) -> bool:
+    """Whether a test switched on and off, and nothing failed."""
+    events = {note.event for note in notes}
+    return {"test", "off"} <= events and "failed" not in events
+
+
 def _checked(state: StateFolder) -> Settings:
     """Settings whose drivers and detectors were tried; ConfigurationError names the line."""
     from edge_agent.channels import entries_of
@@ -265,6 +300,9 @@ def _parser() -> argparse.ArgumentParser:
     add("run", run)
     add("status", status)
     add("outbox", outbox)
+    acting = add("action", action)
+    acting.add_argument("what", choices=["ls", "log", "test"])
+    acting.add_argument("name", nargs="?", metavar="NAME")
     showing = add("assets", assets)
     showing.add_argument("action", nargs="?", choices=["show"])
     showing.add_argument("name", nargs="?", metavar="NAME")

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
+from edge_agent.action_settings import ActionSettings, AloneSettings
 from edge_agent.toml_lines import line_of
 from models.alert import MonitorName
 from models.assets.asset import AssetConfig
@@ -82,7 +83,17 @@ class Settings(Strict):
     devices: tuple[DeviceConfig, ...] = ()
     monitors: tuple[MonitorConfig, ...] = ()
     assets: tuple[AssetConfig, ...] = ()
+    actions: tuple[ActionSettings, ...] = ()
+    alone: AloneSettings = AloneSettings()
     default_monitors: DefaultMonitors | None = None
+
+    @field_validator("actions")
+    @classmethod
+    def _actions_named_once(cls, actions: tuple[ActionSettings, ...]) -> tuple[ActionSettings, ...]:
+        names = [action.name for action in actions]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"names of their own, not twice {twice[0]}")
+        return actions
 
     def document(self) -> GatewayDocument:
         """The first channels and monitors as a document; stands for version 0.

@@ -69,6 +69,14 @@ class StateFolder:
         return self.root / "trial.json"
 
     @property
+    def actions(self) -> Path:
+        return self.root / "actions.jsonl"
+
+    @property
+    def test_wish(self) -> Path:
+        return self.root / "test-action"
+
+    @property
     def status(self) -> Path:
         return self.root / "status.json"
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import models
 from edge_agent.devices import Running
 from edge_agent.pipeline import Pipeline
 from edge_agent.uplink.uplink import Uplink
+from models.alert import Alert
 from models.clock import SECOND_NS
+from models.configuration import GatewayDocument
 
 
 def describe(
@@ -31,9 +35,24 @@ def describe(
             "uncut_bytes": spool.end - pipeline.cutter.position,
             "damaged_bytes": spool.damaged_bytes,
         },
+        "firing": [_alert(alert) for alert in judge.firing],
         "outbox": pipeline.outbox.counts(),
         "uplink": _uplink(uplink),
     }
+
+
+def monitors_told(document: GatewayDocument, failed: Sequence[str]) -> list[dict[str, object]]:
+    """The monitors in force, and which of them broke."""
+    return [
+        {
+            "name": one.name,
+            "detector": one.detector,
+            "hazard": one.hazard,
+            "severity": one.severity.value,
+            "is_failed": one.name in failed,
+        }
+        for one in document.monitors
+    ]
 
 
 def measures() -> dict[str, float]:
@@ -51,6 +70,11 @@ def resident_mb() -> float:
     import psutil
 
     return psutil.Process().memory_info().rss / 1e6
+
+
+def _alert(alert: Alert) -> dict[str, object]:
+    names = ("id", "monitor", "channel", "place", "hazard", "severity", "fired_at", "trial")
+    return alert.model_dump(mode="json", include=set(names))
 
 
 def _device(running: Running) -> dict[str, object]:

@@ -78,6 +78,17 @@ class Presence(enum.StrEnum):
     OFFLINE = "offline"
 
 
+class ActionNote(OnWire):
+    """Something that was switched on the spot, or was not: a line of the gateway's log of actions."""
+
+    at: Nanoseconds
+    action: str
+    event: str = Field(description="on, off, refused, failed, test")
+    reason: str = Field(default="", description="a code: started, ended, max_on, pause, per_day, ...")
+    alert: str = Field(default="", description="id of the alert that asked for it")
+    detail: str = ""
+
+
 class Health(OnWire):
     """Heartbeat and last will; retained, latest only. `hello` asks for receipts: sent once a connect."""
 
@@ -93,6 +104,10 @@ class Health(OnWire):
     code_version: str = ""
     clock_trusted: bool = True
     measures: dict[str, float] = Field(default_factory=dict, description="cpu_temperature_c, memory_mb, ...")
+    # Left out where there are none: the message is then what it was before there were actions.
+    actions: tuple[ActionNote, ...] = Field(
+        default=(), exclude_if=lambda actions: not actions, description="the last of the log, oldest first"
+    )
 
 
 class ReportedState(enum.StrEnum):

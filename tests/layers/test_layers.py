@@ -22,8 +22,8 @@ ORDER = {
         "commands cli"
     ).split(),
     "edge_agent": (
-        "toml_lines settings state mqtt_connection drivers sampler outbox judge uplink obedience trial "
-        "enrolment channels pipeline history devices status probe check discovery obeyer app cli"
+        "toml_lines action_settings settings state mqtt_connection drivers sampler outbox judge uplink obedience "
+        "trial enrolment alone channels pipeline history devices status probe check discovery obeyer app cli"
     ).split(),
     "models": (
         "errors compile clock identity readings alert outcome configuration assets wire snapshot detectors "
@@ -35,7 +35,7 @@ NEVER_ON_A_GATEWAY = {"scipy", "river", "fastapi", "influxdb_client", "sqlalchem
 # What is dear to load is imported inside the function that uses it.
 ONLY_WHEN_USED = {
     "models": {"cryptography"},
-    "edge_agent": {"cryptography", "pymodbus", "psutil", "serial", "bacpypes3"},
+    "edge_agent": {"cryptography", "pymodbus", "psutil", "serial", "bacpypes3", "gpiod"},
 }
 
 

@@ -1,0 +1,1 @@
+"""What goes on when the cloud is away: local action, the gateway's own sign, a page on loopback."""
