@@ -172,12 +172,12 @@ def test_past_moments_are_told_by_day_and_by_how_far_they_are() -> None:
         Moment(at=at("2026-01-01T00:00"), distance=2.1),
     )
     assert [one.text for one in past(told, "Asia/Shanghai", EN)] == [
-        "It looked most like this on Tuesday 3 November at 18:40, 2.1 times as far off as usual",
-        "Also on Wednesday 31 December 2025 at 23:59, no further off than usual",
-        "Also on Thursday 1 January at 00:00",
+        "The nearest to this was on Tuesday 3 November at 18:40: 2.1 times as far off as usual",
+        "Next on Wednesday 31 December 2025 at 23:59: no further off than usual",
+        "Next on Thursday 1 January at 00:00",
     ]
     assert [one.text for one in past(told, "Asia/Shanghai", ZH)] == [
-        "此前与此最相似的是11月3日星期二 18:40，差异为平时的 2.1 倍",
+        "此前最接近的是11月3日星期二 18:40，差异为平时的 2.1 倍",
         "其次是2025年12月31日星期三 23:59，差异不比平时大",
         "其次是1月1日星期四 00:00",
     ]

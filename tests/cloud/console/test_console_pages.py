@@ -89,9 +89,9 @@ def test_incident_page_tells_when_it_looked_like_this_and_gives_the_evidence(vis
     path = next(path for path in incident_paths(english) if "canteen/freezer" in english.get(path).text)
     page = english.get(path).text
     assert len(re.findall(r"data-moment=.\d{13}. ", page)) == 3
-    told = r"It looked most like this on \w+day \d+ \w+ at \d\d:\d\d, [\d.]+ times as far off as usual"
+    told = r"The nearest to this was on \w+day \d+ \w+ at \d\d:\d\d: [\d.]+ times as far off as usual"
     assert re.search(told, page)
-    assert re.search(r"此前与此最相似的是\d+月\d+日星期.", chinese.get(path).text)
+    assert re.search(r"此前最接近的是\d+月\d+日星期.", chinese.get(path).text)
     evidence = english.get(re.search(r'href="(/api/v1/alerts/\w+/evidence)"', page)[1]).json()
     assert len(evidence["moments"]) == 3
 
