@@ -44,7 +44,8 @@ def take_reported(session: Session, gateway_id: str, site_id: str, reported: Rep
         session.add(row)
     said = reported.model_dump(mode="json")
     if {**row.reported, "sent_at": 0} != {**said, "sent_at": 0}:
-        payload = {key: said[key] for key in ("version", "offered", "state", "reason")}
+        told = ("version", "offered", "state", "reason", "phase", "parameters")
+        payload = {key: said[key] for key in told if key in said}
         publish(session, site_id=site_id, kind="config.reported", subject=gateway_id, payload=payload, at=now)
     row.site_id, row.reported = site_id, said
 

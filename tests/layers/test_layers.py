@@ -22,8 +22,9 @@ ORDER = {
         "commands cli"
     ).split(),
     "edge_agent": (
-        "toml_lines action_settings settings state mqtt_connection drivers sampler outbox judge uplink obedience "
-        "trial enrolment alone channels pipeline history devices status probe check discovery obeyer app cli"
+        "toml_lines action_settings settings state mqtt_connection drivers sampler outbox judge uplink "
+        "obedience trial enrolment alone channels pipeline history devices status probe check discovery "
+        "obeyer app cli"
     ).split(),
     "models": (
         "errors compile clock identity readings alert outcome configuration assets wire snapshot detectors "

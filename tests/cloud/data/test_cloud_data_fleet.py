@@ -25,7 +25,7 @@ from cloud.storage.engine import reading, transaction
 from models.clock import EARLIEST_NS, SECOND_NS, VirtualClock
 from models.errors import BodyError
 from models.wire.envelope import open_envelope
-from models.wire.messages import ChannelTable, Health, Presence, Reported, ReportedState
+from models.wire.messages import ChannelTable, Health, Presence, Reported, ReportedState, TrialPhase
 
 NOW = time.time_ns()
 TABLES = (Place, Account, Grant, GridWorker, Gateway)
@@ -258,3 +258,19 @@ def test_reported_configuration_is_told_when_it_changes(store) -> None:
         with transaction(store.main) as session:
             take_reported(session, "gw-a", "street", said, NOW)
     assert [row.payload["version"] for row in store.all(Event, kind="config.reported")] == [1, 2]
+
+
+def test_document_that_was_reverted_is_told_with_its_reason(store) -> None:
+    for phase in (TrialPhase.TRIAL, TrialPhase.REVERTED):
+        is_bad = phase is TrialPhase.REVERTED
+        said = Reported(
+            version=4 if is_bad else 5, offered=5, phase=phase, sent_at=1,
+            state=ReportedState.REFUSED if is_bad else ReportedState.APPLIED,
+            reason="flood" if is_bad else "", parameters={"onsets": 31, "allowed": 10} if is_bad else {},
+        )  # fmt: skip
+        with transaction(store.main) as session:
+            take_reported(session, "gw-a", "street", said, NOW)
+    trial, reverted = (row.payload for row in store.all(Event, kind="config.reported"))
+    assert trial["phase"] == "trial"
+    assert (reverted["version"], reverted["phase"], reverted["reason"]) == (4, "reverted", "flood")
+    assert reverted["parameters"] == {"onsets": 31, "allowed": 10}
