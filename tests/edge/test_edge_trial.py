@@ -305,6 +305,28 @@ def test_document_that_silences_a_channel_is_reverted_and_the_channel_speaks_aga
     assert receiver.readings() == [float(n) for n in range(len(receiver.readings()))]
 
 
+@pytest.mark.integration
+@pytest.mark.needs("mosquitto")
+@pytest.mark.row("A17")
+@pytest.mark.parametrize(
+    ("bound", "reason", "told"),
+    [("trial_cpu_percent", "cpu", "percent"), ("trial_memory_mb", "memory", "grown_mb")],
+)
+def test_document_that_costs_more_than_it_may_is_reverted_by_what_was_measured(rig, bound, reason, told):
+    """The bound is put below what any document costs: what is tried is the measuring."""
+    agent, receiver = trying(rig, [float(n) for n in range(9000)], **{"trial_s": 4, bound: 0.001})
+    agent.start()
+    assert wait_until(lambda: len(receiver.readings()) > 20)
+    made = json.loads(document(agent, version=5).model_dump_json())
+    made["monitors"] += [{**made["monitors"][0], "name": f"m{n}", "detector": "default", "parameters": {}}
+                         for n in range(200)]  # fmt: skip
+    receiver.send(Down.DESIRED, signed(made), retain=True)
+    assert wait_until(lambda: phases(receiver, 5)[-1:] == ["reverted"], 60)
+    assert last(receiver) == (0, 5, "refused", reason)
+    assert receiver.reported[-1].parameters[told] > 0.001
+    assert agent.end() == 0
+
+
 def ends_of(alerts: list[Alert]) -> list[Alert]:
     """The last word on each alert."""
     return list({alert.id: alert for alert in alerts}.values())
