@@ -1,4 +1,4 @@
-"""lastmile-edge: init, enroll, check, import, run, status, outbox."""
+"""lastmile-edge: init, enroll, check, discover, import, run, status, outbox."""
 
 from __future__ import annotations
 
@@ -96,6 +96,26 @@ def check(chosen: argparse.Namespace, state: StateFolder) -> int:
         told["ok"], lines = is_well, [*lines, *said]
     _say(chosen, told, "\n".join(lines))
     return 0 if is_well else 1
+
+
+def discover(chosen: argparse.Namespace, state: StateFolder) -> int:
+    """Propose devices and channels from what is heard and found; writes nothing unless told to --append."""
+    from edge_agent.discovery.options import wish_of
+    from edge_agent.discovery.search import append
+    from edge_agent.discovery.search import discover as look
+    from models.clock import SystemClock
+
+    wish = wish_of(chosen)
+    settings = load_settings(state.settings) if chosen.append or state.settings.exists() else None
+    found = look(wish, SystemClock(), settings)
+    for note in found.notes:
+        print(f"# {note}", file=sys.stderr)
+    if chosen.append and found.devices:
+        append(state, found)
+        print(f"# {len(found.devices)} devices were added to {state.settings}", file=sys.stderr)
+    told = {"devices": [device.table() for device in found.devices], "notes": found.notes}
+    _say(chosen, told, found.text().rstrip())
+    return 0 if found.devices else 1
 
 
 def run(chosen: argparse.Namespace, state: StateFolder) -> int:
@@ -277,6 +297,7 @@ def _complain(
 
 def _parser() -> argparse.ArgumentParser:
     from edge_agent.check import add_options as add_check_options
+    from edge_agent.discovery.options import add_options as add_discover_options
 
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--state", type=Path, default=Path("/var/lib/lastmile-edge"), help="the state folder")
@@ -295,6 +316,7 @@ def _parser() -> argparse.ArgumentParser:
     enrolling.add_argument("--cloud", help="https://host[:port]; default: [uplink] cloud")
     enrolling.add_argument("--code", required=True, help="the one-time code")
     add_check_options(add("check", check))
+    add_discover_options(add("discover", discover))
     importing = add("import", import_file)
     importing.add_argument("file", type=Path)
     add("run", run)

@@ -17,6 +17,7 @@ _BY_KIND: dict[str, int] = {
     "temperature": TEMPERATURE | NEVER_ZERO,
     "humidity": NEVER_ZERO,
     "co2": NEVER_ZERO,
+    "air_pressure": NEVER_ZERO,
     "pressure": PRESSURE | RESTS_AT_ZERO,
     "voltage": RESTS_AT_ZERO,
     "water_level": UPWARD | RESTS_AT_ZERO,
@@ -34,7 +35,8 @@ _BY_KIND: dict[str, int] = {
 } | dict.fromkeys(
     (
         *("door", "valve", "switch", "contact", "pump", "presence", "motion", "occupancy", "state", "leak"),
-        *("smoke_alarm", "button", "position", "counter", "energy", "people", "count"),
+        *("smoke_alarm", "gas_alarm", "co_alarm"),
+        *("button", "position", "counter", "energy", "people", "count"),
     ),
     STATE | MAY_REST | RESTS_AT_ZERO,
 )
