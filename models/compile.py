@@ -47,8 +47,11 @@ def _hidden(name: str) -> Iterator[None]:
 
 with _hidden("scipy"):
     import numba
+    from llvmlite import ir  # type: ignore[import-untyped]
+    from numba.core import cgutils
 
     importlib.import_module("numba.np.arraymath")
+    importlib.import_module("numba.extending")
 
 
 # Kernels written for some fields are given records that begin with those: numba calls it experimental.
@@ -131,6 +134,23 @@ def inner(function: F) -> F:
     Left alone, the compiler calls what is long, and each call passes eight numbers for each array.
     """
     return _compiled(function, _nrt=False, forceinline=True)
+
+
+def _prefetch(_typing: Any, _address: Any) -> Any:
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        place, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        form = ir.FunctionType(ir.VoidType(), [place, number, number, number])
+        hint = cast(Any, cgutils).get_or_insert_function(builder.module, form, "llvm.prefetch.p0")
+        builder.call(hint, [builder.inttoptr(arguments[0], place), number(0), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return numba.types.void(numba.types.intp), generate
+
+
+# For kernels: asks memory for the 64 bytes about an address, and goes on without waiting. A hint that changes
+# no result, whatever the address. It pays where the next row's record takes longer to come than this one's
+# judgement.
+fetch_ahead: Callable[[int], None] = cast(Any, numba.extending.intrinsic)(_prefetch)
 
 
 def bound(function: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:

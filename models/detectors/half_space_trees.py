@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from models.compile import kernel
+from models.compile import fetch_ahead, kernel
 from models.detectors.bank import Columns, Judged, Trait, number
 from models.detectors.half_space import node_count, work_spaces
 from models.detectors.half_space_forest import Ground, Spaces, Walk, rarity_of, replant
@@ -27,6 +27,8 @@ from models.detectors.strangeness import (
 from models.readings import Bytes, Floats, Int32s
 
 _SEED = 2011
+_HEAD_LINES = 12  # of 64 bytes: the head, the recent readings, the usual range
+_UPPER_LINES = 4  # of a tree: 64 nodes, where most walks end
 
 
 class HalfSpaceTreesParameters(StrangenessParameters):
@@ -112,6 +114,26 @@ def keep_reading(head: Any, value: float, time: int, joined: int, recent: Floats
 
 
 @kernel
+def fetch_next(
+    heads: NDArray[Any], slots: NDArray[np.int32], base: int, channel: int, links: int, trees: int, nodes: int
+) -> None:
+    """Ask memory for what the next row's channel is judged by: its head and the upper nodes of its trees.
+
+    `links`: where the forest begins in a record, bytes. With a thousand channels and more the records of all
+    do not stay near the processor, and each level of a walk waits for the one above.
+    """
+    place = channel - base
+    if place < 0 or place >= slots.shape[0] or slots[place] < 0:
+        return
+    record = heads.ctypes.data + slots[place] * heads.strides[0]
+    for line in range(_HEAD_LINES):
+        fetch_ahead(record + 64 * line)
+    for tree in range(trees):
+        for line in range(_UPPER_LINES):
+            fetch_ahead(record + links + 4 * tree * nodes + 64 * line)
+
+
+@kernel
 def score_half_space_trees(
     heads: NDArray[Any],
     floats: Floats,
@@ -144,6 +166,8 @@ def score_half_space_trees(
     wide, trees = spaces[0].shape
     point = np.empty(wide)
     for row in range(channel.shape[0]):
+        if row + 1 < channel.shape[0]:
+            fetch_next(heads, slots, base, channel[row + 1], 4 * at[1], trees, ground[4].shape[1])
         slot = slot_of(slots, base, channel[row], value[row], quality[row])
         if slot < 0:
             clear(out, flags, row)
