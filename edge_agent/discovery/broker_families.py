@@ -12,7 +12,7 @@ from typing import Any
 from edge_agent.discovery.kinds import quantity_of
 from edge_agent.discovery.proposal import ProposedChannel, ProposedDevice, decimals_of
 from edge_agent.drivers.ha_entities import Entity, read_config
-from edge_agent.drivers.json_paths import as_number, find
+from edge_agent.drivers.json_paths import as_number, as_object, find
 from edge_agent.drivers.zigbee_exposes import ZigbeeDevice, read_devices
 from models.errors import WireError
 
@@ -70,7 +70,7 @@ def _chirpstack(heard: Heard, broker: Broker, claimed: set[str]) -> Iterator[Pro
         if fits is None or not isinstance(document, dict):
             continue
         claimed.add(topic)
-        about = document.get("deviceInfo") or {}
+        about = as_object(document.get("deviceInfo"))
         channels = [
             _measured(path.rsplit(".", 1)[-1], f"object.{path}", value)
             for path, value in _numbers(document.get("object"))
@@ -175,6 +175,8 @@ def _numbers(document: Any, under: str = "") -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     for key, value in document.items() if isinstance(document, dict) else ():
         path = f"{under}{key}"
+        if not key:
+            continue
         if isinstance(value, dict):
             found += _numbers(value, f"{path}.")
         elif isinstance(value, bool | int | float) or (

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from edge_agent.drivers.json_paths import as_number, find
+from edge_agent.drivers.json_paths import as_number, as_object, find
 
 # What stands for what, of the keys read here (home-assistant.io, MQTT discovery, "supported abbreviations").
 _ABBREVIATIONS = {
@@ -81,7 +81,7 @@ def read_config(topic: str, payload: bytes, prefix: str = "homeassistant") -> li
     component = topic.removeprefix(f"{prefix}/").split("/")[0]
     if component == "device":
         shared = {key: value for key, value in document.items() if key != "components"}
-        parts = (document.get("components") or {}).values()
+        parts = as_object(document.get("components")).values()
         found = [_entity({**shared, **p}, str(p.get("platform"))) for p in parts if isinstance(p, dict)]
     else:
         found = [_entity(document, component)]
@@ -113,14 +113,14 @@ def _entity(document: dict[str, Any], component: str) -> Entity | None:
     if component not in _READ or not isinstance(topic, str) or not unique_id:
         return None
     template = document.get("value_template")
-    device = document.get("device") or {}
+    device = as_object(document.get("device"))
     ids = device.get("identifiers", "")
     return Entity(
         str(unique_id),
         component,
         topic,
         str(document.get("name") or ""),
-        template_path(template) if template else None,
+        template_path(str(template)) if template else None,
         str(document.get("unit_of_measurement") or ""),
         str(document.get("device_class") or ""),
         str(document.get("payload_on", "ON")),

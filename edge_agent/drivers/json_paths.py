@@ -32,6 +32,15 @@ def find(document: Any, path: str) -> Any:
     return here
 
 
+def as_object(value: Any) -> dict[str, Any]:
+    """The value if it is a JSON object, else an empty one: what others write may be anything.
+
+    >>> as_object({"a": 1}), as_object(None)
+    ({'a': 1}, {})
+    """
+    return value if isinstance(value, dict) else {}
+
+
 def as_number(value: Any) -> float:
     """A number; ON/OFF, true/false, open/closed become 1 and 0; NaN for what is no number.
 

@@ -23,7 +23,7 @@ from edge_agent.mqtt_connection import (
 )
 from models.clock import SECOND_NS, Clock
 from models.configuration import DeviceConfig, Strict
-from models.errors import TransientError, WireError
+from models.errors import TransientError
 
 log = logging.getLogger(__name__)
 _QUEUED_EVENTS = 1000
@@ -157,11 +157,14 @@ class MqttListener:
         """The batch of a message; an empty one (to acknowledge) for what is unreadable or known."""
         try:
             heard = self.hear(message)
-        except (ValueError, RecursionError, WireError) as wrong:
+        except Exception as wrong:  # a stranger's message jams nothing, whatever it breaks
             self._unreadable += 1
             if self._unreadable == 1:
                 log.warning(
-                    "device %s: unreadable message on %s: %s", self._device.name, message.topic, wrong
+                    "device %s: unreadable message on %s: %s",
+                    self._device.name,
+                    message.topic,
+                    str(wrong) or repr(wrong),
                 )
             return Batch.of([], [], token=message)
         if heard is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from edge_agent.drivers.json_paths import as_number
+from edge_agent.drivers.json_paths import as_number, as_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def read_devices(document: Any) -> list[ZigbeeDevice]:
     for entry in document:
         if not isinstance(entry, dict) or entry.get("type") == "Coordinator":
             continue
-        definition = entry.get("definition") or {}
+        definition = as_object(entry.get("definition"))
         properties = {p.path: p for p in _properties(definition.get("exposes"), "")}
         devices.append(
             ZigbeeDevice(
@@ -76,7 +76,7 @@ def _properties(exposes: Any, under: str) -> Iterator[Property]:
         if isinstance(expose.get("features"), list):
             inside = f"{under}{name}." if expose.get("type") == "composite" and name else under
             yield from _properties(expose["features"], inside)
-        elif name and int(expose.get("access", 1)) & _PUBLISHED:
+        elif name and _access(expose) & _PUBLISHED:
             yield Property(
                 f"{under}{name}",
                 str(expose.get("type", "")),
@@ -85,8 +85,13 @@ def _properties(exposes: Any, under: str) -> Iterator[Property]:
                 expose.get("value_off"),
                 _limit(expose.get("value_min")),
                 _limit(expose.get("value_max")),
-                not int(expose.get("access", 1)) & _SET,
+                not _access(expose) & _SET,
             )
+
+
+def _access(expose: dict[str, Any]) -> int:
+    bits = expose.get("access", _PUBLISHED)
+    return bits if isinstance(bits, int) else _PUBLISHED
 
 
 def _limit(value: Any) -> float | None:
