@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_demo(commands)
     _add_benchmark(commands)
+    _add_node(commands)
     return parser
 
 
@@ -96,6 +97,18 @@ def _add_benchmark(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     benchmark.set_defaults(act=_benchmark)
 
 
+def _add_node(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    node = commands.add_parser("node", help="one device as a microcontroller on a serial line, until ended")
+    node.add_argument("--plan", type=Path, required=True)
+    node.add_argument("--device", required=True, help="name in the plan, for example boiler")
+    node.add_argument("--port", help="a real serial port; without it a pseudo terminal is made and named")
+    node.add_argument("--node", type=int, default=1, choices=range(256), metavar="0-255")
+    node.add_argument("--copies", type=int, default=1, help="how often each frame is sent")
+    node.add_argument("--period-s", type=float, default=1.0)
+    node.add_argument("--describe-s", type=float, default=60.0, help="how often it describes its channels")
+    node.set_defaults(act=_node)
+
+
 def _plan(given: argparse.Namespace) -> int:
     recordings = find_recordings(given.recordings, os.environ.get("LASTMILE_DATA"))
     plan = new_plan(given.scenario, given.seed, given.out, recordings, time.time_ns(), free_ports())
@@ -145,6 +158,21 @@ def _benchmark(given: argparse.Namespace) -> int:
     from firmware_sim.benchmark.run import make_run
 
     write_run(make_run(given.hazard, given.seed), given.out)
+    return 0
+
+
+def _node(given: argparse.Namespace) -> int:
+    from firmware_sim.node_run import run_node
+
+    run_node(
+        read_plan(given.plan),
+        given.device,
+        port=given.port,
+        node=given.node,
+        copies=given.copies,
+        period_s=given.period_s,
+        describe_s=given.describe_s,
+    )
     return 0
 
 

@@ -29,10 +29,12 @@ class SerialNode:
         boot: int,
         now_s: Callable[[], float],
         copies: int = 1,
+        describe_every_s: float = DESCRIBE_EVERY_S,
     ) -> None:
         self._device, self._line, self._now_s = device, line, now_s
         self._node, self._boot, self._copies = node, boot, copies
         self._sequence = 0
+        self._describe_every_s = describe_every_s
         self._described_at = -math.inf
 
     def step(self) -> None:
@@ -40,7 +42,7 @@ class SerialNode:
         now_s = self._now_s()
         if self._device.is_silent(now_s):
             return
-        if now_s - self._described_at >= DESCRIBE_EVERY_S:
+        if now_s - self._described_at >= self._describe_every_s:
             self._described_at = now_s
             self._send(DESCRIPTION, description(self._device.name, self._channels()))
         sample = self._device.sample(now_s)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import subprocess
+import sys
 import tty
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sim_rig import NOON_S, make_plan
 
 import firmware_sim
+from edge_agent.cli import main as lastmile_edge
 from edge_agent.drivers.table import make_driver
 from firmware_sim.serial_line import DESCRIPTION, READINGS, description, frame, readings
 from firmware_sim.serial_node import SerialNode
@@ -62,6 +67,42 @@ def test_each_sample_of_a_node_reaches_the_gateway_once_in_its_own_unit(tmp_path
     for values in heard:
         assert len(values) == len(channels)
         assert 20 < values[0] * boiler.type.channels[0].scale < 95
+
+
+@pytest.fixture
+def node_port(tmp_path: Path) -> Iterator[str]:
+    """A node as a program of its own; the port at which it is heard."""
+    make_plan(tmp_path / "plan")
+    command = [sys.executable, "-m", "firmware_sim.cli", "node", "--plan", str(tmp_path / "plan")]
+    arguments = [
+        "--device",
+        "boiler",
+        "--node",
+        "3",
+        "--copies",
+        "2",
+        "--period-s",
+        "0.2",
+        "--describe-s",
+        "0.5",
+    ]
+    process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    yield json.loads(process.stdout.readline())["port"]
+    process.terminate()
+    assert process.wait(10) == 0
+
+
+def test_a_node_is_found_by_discover_and_answers_a_probe(node_port: str, tmp_path: Path, capsys) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "gateway.toml").write_text('[gateway]\nid = "gw-1"\n')
+    look = ["discover", "--state", str(state), "--serial", node_port, "--wait", "2", "--append"]
+    assert lastmile_edge(look) == 0
+    assert lastmile_edge(["check", "--state", str(state), "--probe", "--wait", "5"]) == 0
+    said = capsys.readouterr().out
+    assert "serial-line (serial_line): answers; 4 of 4 channels gave a value" in said
+    assert "serial-line/boiler-temperature-1" in said
 
 
 def test_a_silent_node_sends_nothing(tmp_path: Path) -> None:
