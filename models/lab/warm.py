@@ -19,7 +19,7 @@ from models.wire.senml import senml_table
 
 _SECOND = 1_000_000_000
 # Detectors that refuse to work without a parameter.
-_NEEDED: dict[str, dict[str, Any]] = {
+NEEDED: dict[str, dict[str, Any]] = {
     "limit": {"high": 1},
     "dwell": {"high": 1, "for_s": 1},
     "rate": {"rise_per_s": 1},
@@ -39,7 +39,7 @@ def warm() -> Iterator[tuple[str, float]]:
         config = MonitorConfig(
             name="warm",
             detector=name,
-            parameters=_NEEDED.get(name, {}),
+            parameters=NEEDED.get(name, {}),
             channels=tuple(channel.name for channel in channels.values()),
             hazard="warm",
             trigger=TriggerConfig(on=5, on_delay_s=1, off_delay_s=1),
