@@ -38,9 +38,9 @@ def rows_of(batch: Batch) -> list[list[Any]]:
     return rows
 
 
-def listened(driver: Driver, readings: list[list[Any]]) -> None:
+def listened(driver: Driver, readings: list[list[Any]], patience_s: float) -> None:
     """Until the device has been silent for a while."""
-    while (batch := driver.read(0.8)) is not None:
+    while (batch := driver.read(patience_s)) is not None:
         readings += rows_of(batch)
         driver.taken(batch)
 
@@ -56,10 +56,10 @@ def test_recorded_device(file, broker, caplog):
     readings: list[list[Any]] = []
     problem = ""
     try:
-        listened(driver, readings)
+        listened(driver, readings, 1.5)  # a subscription takes a moment to stand
         assert readings == [], "what was said before is of unknown age"
         say(publisher, case["then"])
-        listened(driver, readings)
+        listened(driver, readings, 1.0)
     except DriverError as wrong:
         problem = str(wrong)
     driver.close()
