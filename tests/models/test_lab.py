@@ -11,8 +11,10 @@ import pytest
 
 from models.detectors.purposes import PURPOSES
 from models.detectors.registry import DETECTORS
+from models.lab.catalogue import catalogue
 from models.lab.cli import main
 from models.lab.csvfile import read_series
+from models.lab.page import as_markdown
 
 
 @pytest.fixture
@@ -58,6 +60,11 @@ def test_every_detector_says_what_it_is_for():
     assert set(PURPOSES) == set(DETECTORS)
     for purpose in PURPOSES.values():
         assert purpose.text and purpose.text_zh and purpose.reasons and all(purpose.reasons.values())
+
+
+def test_page_of_detectors_does_not_depend_on_what_is_installed():
+    here, elsewhere = ([entry | {"installed": there} for entry in catalogue()] for there in (True, False))
+    assert as_markdown(here) == as_markdown(elsewhere)
 
 
 def test_page_of_detectors_is_what_the_registry_says(capsys):
