@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from models.compile import bound
 from models.detectors.bank import P, PackedBank
 from models.detectors.lanes import DESK, FEWEST, GROUP, LANE, LANES, side_by_side
+from models.detectors.rows import NEVER
 from models.readings import Bytes, Columns, Floats
 
 
@@ -18,8 +19,8 @@ class LanedBank(PackedBank[P]):
     """A packed bank that splits each channel's record: the fields in `laned` into lanes, the rest beside.
 
     `state` puts the records together; what is written to them holds, for the next `score` splits them anew.
-    So snapshots, shifts and restores are those of every packed bank. Lanes come by 64, and the desk takes
-    11 KB; a bank of fewer channels than make a run has none.
+    So snapshots and restores are those of every packed bank. All of `times` must be among `laned`. Lanes come
+    by 64, and the desk takes 11 KB; a bank of fewer channels than make a run has none.
     """
 
     laned: ClassVar[list[Any]]  # the fields of `dtype` that stand in lanes
@@ -52,6 +53,14 @@ class LanedBank(PackedBank[P]):
     def state(self, whole: NDArray[Any]) -> None:
         self._whole = whole
         self._desks = np.empty(1 if len(whole) >= FEWEST else 0, DESK)
+
+    def shift(self, delta_ns: int) -> None:
+        if self._whole is not None:
+            super().shift(delta_ns)
+            return
+        for field in self.times:
+            column = self._lanes[field]
+            column[column != NEVER] += delta_ns
 
     def _run(self, columns: Columns, table: Floats, flags: Bytes) -> None:
         given = (*self._split(), self._slots, self._base, *columns, *self._given, table, flags)

@@ -96,6 +96,18 @@ def test_what_is_written_to_the_records_holds_and_one_channels_record_is_the_sam
     assert np.delete(raised.expected, 3).tolist() == np.delete(plain.expected, 3).tolist()
 
 
+@pytest.mark.parametrize("name", LANED)
+def test_a_step_of_the_clock_moves_lanes_as_it_moves_records(name):
+    block = polls(100, 70, 300, seed=8).rows(0, 100 * 70 - 5)  # five channels were never heard
+    bank, other = (make_bank(name, LANED[name], range(75)) for _ in range(2))
+    bank.score(block)
+    other.score(block)
+    assert other.state["taught"][0] > 0  # the records are put together
+    bank.shift(90 * SECOND)
+    other.shift(90 * SECOND)
+    assert bank.snapshot() == other.snapshot()
+
+
 @kernel
 def runs(slots, base, channel, desk):
     """All runs: place of the first, rows, number of its last row."""
