@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from beside import Runner, in_turn, row
 
 from models.configuration import MonitorConfig
 from models.detectors.bank import Bank
@@ -18,7 +16,6 @@ from models.replay import drive
 from models.wire.messages import ChannelEntry
 
 CHANNELS = 100
-REPEATS = 7
 START = 1_790_000_000
 # What a gateway runs on a temperature: the learned three stand beside river's three, the rules beside none.
 LEARNED: dict[str, dict[str, Any]] = {
@@ -34,34 +31,24 @@ RULES: dict[str, dict[str, Any]] = {
 
 
 def rows() -> list[dict[str, Any]]:
-    """Rows of the bench: ours by block size against river per reading, single detectors, channel counts."""
-    river_ns = _river_ns()
-    table = []
-    for size in (1, 10, 50, 500):
-        value = _banks_ns(LEARNED, size)
-        goal = 100.0 if size == 500 else None
-        table.append(_row(f"kernels ewma+cusum+time_of_day, blocks of {size}", value, river_ns, goal))
-    for name, parameters in (LEARNED | RULES).items():
-        table.append(_row(f"kernel {name}, blocks of 500", _banks_ns({name: parameters}, 500), None, None))
-    for channels in (10, 1000, 10_000):
-        value = _banks_ns({"ewma": LEARNED["ewma"]}, 500, channels)
-        table.append(_row(f"kernel ewma, blocks of 500, {channels} channels", value, None, None))
-    table.append(_row("monitor ewma with delays, blocks of 500", _monitor_ns(), None, None))
-    return table
-
-
-def _row(name: str, value: float, peer_value: float | None, goal: float | None) -> dict[str, Any]:
-    ratio = None if peer_value is None else round(peer_value / value, 1)
-    return {
-        "name": name,
-        "value": round(value, 1),
-        "unit": "ns/reading",
-        "peer": None if peer_value is None else "river GaussianScorer+PageHinkley+HoltWinters",
-        "peer_value": None if peer_value is None else round(peer_value, 1),
-        "ratio": ratio,
-        "goal": None if goal is None else f"ratio >= {goal:g}",
-        "ok": None if goal is None or ratio is None else ratio >= goal,
-    }
+    """Ours by block size in turn with river, the cost by channel counts, and what a monitor adds."""
+    sizes = (1, 10, 50, 500)
+    *ours, theirs = in_turn([*(_banks(LEARNED, size) for size in sizes), _river()])
+    peer = "river GaussianScorer+PageHinkley+HoltWinters"
+    table = [
+        row(
+            f"kernels ewma+cusum+time_of_day, blocks of {size}",
+            value,
+            "ns/reading",
+            peer,
+            theirs,
+            at_least=100 if size == 500 else None,
+        )
+        for size, value in zip(sizes, ours, strict=True)
+    ]
+    rules, monitor = in_turn([_banks(RULES, 500), _monitor()])
+    table.append(row("kernels limit+rate+flat_line, blocks of 500", rules))
+    return [*table, row("monitor ewma with delays, blocks of 500", monitor)]
 
 
 def blocks(size: int, count: int, channels: int = CHANNELS) -> list[ReadingBlock]:
@@ -75,23 +62,12 @@ def blocks(size: int, count: int, channels: int = CHANNELS) -> list[ReadingBlock
     return [whole.rows(at, at + size) for at in range(0, len(index), size)]
 
 
-def _median_ns(run: Callable[[], object], readings: int) -> float:
-    """Median of several runs after one that warms up; CPU time, so that neighbours weigh less."""
-    run()
-    seconds = []
-    for _ in range(REPEATS):
-        begin = time.process_time()
-        run()
-        seconds.append(time.process_time() - begin)
-    return statistics.median(seconds) / readings * 1e9
-
-
-def _banks_ns(detectors: dict[str, dict[str, Any]], size: int, channels: int = CHANNELS) -> float:
+def _banks(detectors: dict[str, dict[str, Any]], size: int) -> Runner:
     count = max(20, min(2000, 100_000 // size))
-    banks = [make_bank(name, parameters, range(channels)) for name, parameters in detectors.items()]
+    banks = [make_bank(name, parameters, range(CHANNELS)) for name, parameters in detectors.items()]
     for bank in banks:
-        _teach(bank, channels)
-    given = blocks(size, count, channels)
+        _teach(bank, CHANNELS)
+    given = blocks(size, count)
 
     def run() -> None:
         for block in given:
@@ -100,7 +76,7 @@ def _banks_ns(detectors: dict[str, dict[str, Any]], size: int, channels: int = C
         for bank in banks:
             bank.shift(int(given[0].time[0]) - int(given[-1].time[-1]) - 1_000_000_000)
 
-    return _median_ns(run, size * count)
+    return Runner(run, size * count)
 
 
 def _teach(bank: Bank, channels: int) -> None:
@@ -111,7 +87,7 @@ def _teach(bank: Bank, channels: int) -> None:
     bank.score(ReadingBlock.of(channel, np.repeat(days, channels) * 1_000_000_000, value))
 
 
-def _monitor_ns() -> float:
+def _monitor() -> Runner:
     names = tuple(f"c{number}" for number in range(CHANNELS))
     config = MonitorConfig(
         name="m",
@@ -129,10 +105,10 @@ def _monitor_ns() -> float:
             drive([monitor], block)
         monitor.shift(int(given[0].time[0]) - int(given[-1].time[-1]) - 1_000_000_000)
 
-    return _median_ns(run, 500 * 200)
+    return Runner(run, 500 * 200)
 
 
-def _river_ns() -> float:
+def _river() -> Runner:
     """River scores and learns one reading at a time, an instance of each of its three for every channel."""
     from river import anomaly, drift, time_series
 
@@ -151,9 +127,9 @@ def _river_ns() -> float:
             if levels[channel].level:  # it keeps its first readings to start from
                 levels[channel].forecast(horizon=1)
 
-    return _median_ns(run, len(given))
+    return Runner(run, len(given))
 
 
 if __name__ == "__main__":
-    for row in rows():
-        print({key: value for key, value in row.items() if value is not None})
+    for line in rows():
+        print({key: value for key, value in line.items() if value is not None})
