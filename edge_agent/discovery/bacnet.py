@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
+import socket
 from typing import Any
 
 from edge_agent.discovery.kinds import quantity_of
@@ -31,14 +34,47 @@ _WORDS = {
 }  # fmt: skip
 
 
-def scan_bacnet(address: str | None, local: str, wait_s: float) -> list[ProposedDevice]:
-    """Devices that answer who-is, each with its objects."""
+def scan_bacnet(address: str | None, local: str | None, wait_s: float) -> list[ProposedDevice]:
+    """Devices that answer who-is, each with its objects. Without an address all on our network are asked."""
+    if local is None:
+        local = "0.0.0.0:0" if address else own_network()
+    if not address and "/" not in local:
+        raise DriverError(f"{local} says not how large the network is; such as 192.168.1.5/24:47808")
     client = BacnetClient(local, timeout_s=3.0)
     client.open()
     try:
         return [_device(client, found) for found in client.who_is(address, wait_s)]
     finally:
         client.close()
+
+
+def own_network() -> str:
+    """This machine's address on the network that leads outside, as BACnet wants it.
+
+    Port 47808, since that is where answers to all come.
+    """
+    import psutil
+
+    outside = _address_to_outside()
+    found = [
+        each
+        for _, addresses in sorted(psutil.net_if_addrs().items())
+        for each in addresses
+        if each.family == socket.AF_INET and each.netmask and not each.address.startswith("127.")
+    ]
+    if not found:
+        raise DriverError("this machine has no network; name one with --bacnet-local")
+    chosen = min(found, key=lambda each: each.address != outside)
+    bits = ipaddress.ip_network(f"0.0.0.0/{chosen.netmask}").prefixlen
+    return f"{chosen.address}/{bits}:47808"
+
+
+def _address_to_outside() -> str:
+    """Ours on the default route; nothing is sent to find it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        probe.connect(("198.51.100.1", 9))
+        return str(probe.getsockname()[0])
+    return ""
 
 
 def _device(client: BacnetClient, found: Found) -> ProposedDevice:

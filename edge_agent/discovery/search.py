@@ -22,7 +22,7 @@ class Wish:
     serial: str | None = None
     w1: str | None = None
     bacnet: str | None = None
-    bacnet_local: str = "0.0.0.0:0"
+    bacnet_local: str | None = None
     units: range = range(1, 17)
     wait_s: float = 10.0
     username: str | None = None

@@ -7,6 +7,7 @@ import threading
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from kernel_tree import KernelTree
 from serial_rig import SerialLine, SerialModbus
 
 from edge_agent.cli import main
+from edge_agent.discovery.bacnet import own_network
 from edge_agent.discovery.broker_families import propose_from_broker
 from edge_agent.discovery.kinds import quantity_of
 from edge_agent.discovery.proposal import named_apart
@@ -262,6 +264,31 @@ def test_bacnet_devices_and_their_objects(discover):
         "humidity",
     )
     assert plant["plant/pump"]["kind"] == "pump"
+
+
+def test_a_question_to_all_needs_a_network(discover):
+    code, _, notes = discover("--bacnet", "--bacnet-local", "127.0.0.1:0")
+    assert code == 1
+    assert "says not how large the network is" in notes
+
+
+@pytest.mark.parametrize(("outside", "expected"), [("10.0.0.5", "10.0.0.5/24"), ("", "172.17.0.1/16")])
+def test_our_own_network_is_the_one_that_leads_outside(monkeypatch, outside, expected):
+    import socket
+
+    import psutil
+
+    def card(address: str, netmask: str) -> list[Any]:
+        return [SimpleNamespace(family=socket.AF_INET, address=address, netmask=netmask)]
+
+    cards = {
+        "lo": card("127.0.0.1", "255.0.0.0"),
+        "docker0": card("172.17.0.1", "255.255.0.0"),
+        "eth0": card("10.0.0.5", "255.255.255.0"),
+    }
+    monkeypatch.setattr(psutil, "net_if_addrs", lambda: cards)
+    monkeypatch.setattr("edge_agent.discovery.bacnet._address_to_outside", lambda: outside)
+    assert own_network() == f"{expected}:47808"
 
 
 def test_appending_keeps_the_file_and_adds_each_device_once(discover, tmp_path):
