@@ -64,6 +64,8 @@ def _scan(
     client: Any, units: range, settings: Callable[[int], tuple[str, dict[str, Any]]]
 ) -> Iterator[ProposedDevice]:
     for unit in units:
+        if _ask(client, unit, Request("input", 0, 1, ())) is None:
+            continue  # silence, unlike a refusal, is the same for every table
         channels = [channel for table in _TABLES for channel in _table(client, unit, table)]
         if channels:
             driver, own = settings(unit)
