@@ -139,7 +139,7 @@ def is_warm(state: Any, sketches: NDArray[Any], warmup: float) -> bool:
 
 @kernel
 def judge_state(state: Any, sketches: NDArray[Any], time: int, given: Given) -> float:
-    """Surprise that the present state still lasts at `time`; 0 where it is not watched, known or long enough."""
+    """Surprise that the present state still lasts at `time`; 0 where not watched, known or long enough."""
     which = state.state
     if not is_warm(state, sketches, given[3]) or not given[4] >> which & 1:
         return 0.0

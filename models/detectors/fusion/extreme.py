@@ -32,7 +32,7 @@ def extreme_of(state: Any, excess: float) -> float:
 
 @kernel
 def learn_extreme(state: Any, value: float, seconds: float, strange: bool) -> None:
-    """Let the range fade towards its middle, then widen it to the value; by a part of the way if it is strange.
+    """Let the range fade towards its middle, then widen it to the value, a part of the way if strange.
 
     So what may be the hazard goes on being outside for some readings.
     """
