@@ -3,7 +3,7 @@
 A bench is a file `bench_NAME.py` here with `rows()`, which gives dictionaries of name, value, unit, peer,
 peer_value, ratio, goal, ok; `value` and `peer_value` are medians, ok is None where there is no goal. A bench
 whose data or programs are not here raises FileNotFoundError or ImportError (or leaves rows out and says so):
-that is told and the others go on.
+that is told and the others go on, as it is of a file without `rows()`, which is a command of its own.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ def find_benches(folder: Path, only: str = "") -> list[str]:
 def run_one(name: str, load: Callable[[str], Any] = importlib.import_module) -> tuple[list[Row], str]:
     """Rows of one bench, and in words why there are none; empty words when all went well."""
     try:
-        return [complete(row) for row in load(f"bench_{name}").rows()], ""
+        bench = load(f"bench_{name}")
+        if not hasattr(bench, "rows"):
+            return [], "is a command of its own"
+        return [complete(row) for row in bench.rows()], ""
     except (FileNotFoundError, ImportError) as missing:
         return [], f"left out: {missing}"
     except Exception as wrong:
