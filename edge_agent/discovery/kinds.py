@@ -55,6 +55,7 @@ _STATES = (
 )
 # A wrong guess at the unit of what burns or poisons would set its limits wrong.
 _NEVER_GUESSED = ("gas", "co")
+_LONGEST_UNIT = 16
 _ALIASES = {
     "device_temperature": "temperature", "temp": "temperature", "moisture": "soil_moisture",
     "humidityrelative": "humidity", "carbon_dioxide": "co2", "carbon_monoxide": "co", "eco2": "co2",
@@ -89,7 +90,7 @@ def quantity_of(word: str, unit: str = "", *, is_binary: bool = False) -> Quanti
         name = _STATE_ALIASES.get(name, name)
         return Quantity(name if name in " ".join(_STATES).split() else "state", **_STATE)
     known = _MEASURED.get(_ALIASES.get(name, name))
-    ours, scale, offset = _UNITS.get(unit, (unit, 1.0, 0.0))
+    ours, scale, offset = _UNITS.get(unit, (unit if len(unit) <= _LONGEST_UNIT else "", 1.0, 0.0))
     if known is None:
         return Quantity(name[:40] or "unknown", ours, 0.0, None, None, scale, offset)
     if not ours and known.kind in _NEVER_GUESSED:

@@ -10,16 +10,24 @@ from models.clock import SECOND_NS
 _SECONDS_BELOW = 1e11
 _MILLISECONDS_BELOW = 1e14
 _MICROSECONDS_BELOW = 1e17
+_BEYOND = 1 << 63  # ns that no reading's time can hold: the year 2262
 
 
 def parse_stamp(value: object, layout: str | None = None) -> int:
     """ns UTC from unix s, ms, us or ns (told apart by size) or ISO 8601; a time without zone is UTC.
 
-    `layout` is a strptime format for other texts. ValueError when it is no time.
+    `layout` is a strptime format for other texts. ValueError when it is no time, or one beyond the year 2262.
 
     >>> parse_stamp(1735689600), parse_stamp("2025-01-01T00:00:00Z"), parse_stamp("1735689600500")
     (1735689600000000000, 1735689600000000000, 1735689600500000000)
     """
+    found = _unbounded(value, layout)
+    if not -_BEYOND <= found < _BEYOND:
+        raise ValueError(f"not a time: {value!r}")
+    return found
+
+
+def _unbounded(value: object, layout: str | None) -> int:
     if isinstance(value, str):
         text = value.strip()
         if layout:
@@ -40,7 +48,7 @@ def _from_number(value: int | float) -> int:
         return round(value * 1_000_000)
     if size < _MICROSECONDS_BELOW:
         return round(value * 1_000)
-    if size >= 1 << 63:
+    if size >= _BEYOND:
         raise ValueError(f"not a time: {value!r}")
     return int(value)
 

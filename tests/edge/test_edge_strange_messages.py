@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from edge_agent.discovery.broker_families import propose_from_broker
 from edge_agent.discovery.proposal import named_apart
 from edge_agent.drivers.mqtt_listener import MqttListener
+from edge_agent.drivers.stamps import parse_stamp
 from edge_agent.drivers.table import make_driver
 from edge_agent.mqtt_connection import Message
 from models.clock import SystemClock
@@ -61,7 +62,7 @@ def said(draw: st.DrawFn, case: dict[str, Any]) -> list[tuple[str, bytes]]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["about"][:30])
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_no_message_jams_a_driver(case, data):
     driver = make_driver(
@@ -75,7 +76,7 @@ def test_no_message_jams_a_driver(case, data):
             assert len(batch.channel) == len(batch.value)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_discovery_proposes_good_toml_whatever_it_hears(data):
     heard: dict[str, bytes] = {}
@@ -85,3 +86,9 @@ def test_discovery_proposes_good_toml_whatever_it_hears(data):
     text = "\n".join(each.text() for each in found)
     for each in tomllib.loads(text).get("devices", []):
         make_driver(DeviceConfig.model_validate(each), SystemClock())
+
+
+@pytest.mark.parametrize("stamp", ["9999-01-01T00:00:00Z", 5e10, -5e10, 1e300, float("inf")])
+def test_a_time_that_no_reading_can_hold_is_none(stamp):
+    with pytest.raises(ValueError, match="not a time"):
+        parse_stamp(stamp)
