@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fault_heard import Quiet
 from fault_house import house_outcomes
 from fault_recorded import recorded_outcomes
-from fault_runs import Outcome, Quiet
+from fault_runs import Outcome
 from fault_series import DRIFT, FAULT_TYPES, STUCK, FaultType
 from recorded import folder_of_recordings
 

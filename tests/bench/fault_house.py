@@ -6,7 +6,8 @@ import functools
 from collections.abc import Sequence
 
 import numpy as np
-from fault_runs import HOUR_NS, Calm, Outcome, Quiet, run_fault
+from fault_heard import HOUR_NS, Calm, Quiet
+from fault_runs import Outcome, run_fault
 from fault_series import DRIFT, FAULT_TYPES, STUCK, FaultType, Series
 
 from firmware_sim.benchmark.house import HouseChannel, house_channels

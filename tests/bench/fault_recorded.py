@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from fault_runs import Calm, Outcome, Quiet, run_fault
+from fault_heard import Calm, Quiet
+from fault_runs import Outcome, run_fault
 from fault_series import DRIFT, DRIFT_S, FAULT_TYPES, STUCK, Series
 from recorded import Recorded, all_recorded
 

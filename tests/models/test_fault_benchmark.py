@@ -11,9 +11,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
 try:
-    house, runs, series, bench = (
+    heard, house, runs, series, bench = (
         importlib.import_module(name)
-        for name in ("fault_house", "fault_runs", "fault_series", "bench_faults")
+        for name in ("fault_heard", "fault_house", "fault_runs", "fault_series", "bench_faults")
     )
 finally:
     sys.path.pop(0)
@@ -33,8 +33,8 @@ def calm():
         if name not in known:
             channel = next(one for one in house.house_channels() if one.name == name)
             readings, _, judged_ns = house.calm_series(channel, SEED)
-            from_ns = judged_ns - LEARNED_DAYS * 24 * runs.HOUR_NS
-            known[name] = runs.Calm(readings, from_ns, judged_ns)
+            from_ns = judged_ns - LEARNED_DAYS * 24 * heard.HOUR_NS
+            known[name] = heard.Calm(readings, from_ns, judged_ns)
         return known[name]
 
     return of
@@ -46,7 +46,7 @@ def test_fault_is_told_by_its_name_in_time_once_and_as_no_hazard(calm, channel, 
     one, known = FAULTS[fault], calm(channel)
     if not one.suits(known.series.nature, known.series.kind):
         pytest.skip("no fault of such a channel")
-    at = int(np.searchsorted(known.series.time, known.knows_ns + 8 * runs.HOUR_NS))
+    at = int(np.searchsorted(known.series.time, known.knows_ns + 8 * heard.HOUR_NS))
     chance = np.random.default_rng(1)
     outcome = runs.run_fault(known, one, at, chance, source="house", channel=channel, seed=SEED)
     assert outcome.code in one.codes
@@ -65,7 +65,7 @@ def test_calm_days_give_no_false_fault(calm):
 
 def test_a_fault_that_is_not_told_is_seen_by_the_benchmark(calm):
     known, never = calm(CHANNELS[0]), FAULTS["spike"]._replace(spoil=lambda s, rows, _: s.value[rows])
-    at = int(np.searchsorted(known.series.time, known.knows_ns + 8 * runs.HOUR_NS))
+    at = int(np.searchsorted(known.series.time, known.knows_ns + 8 * heard.HOUR_NS))
     outcome = runs.run_fault(
         known, never, at, np.random.default_rng(1), source="house", channel=CHANNELS[0], seed=SEED
     )
