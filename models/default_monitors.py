@@ -76,6 +76,7 @@ _HAZARDS = {
     **dict.fromkeys(("co2", "pm1", "pm25", "pm10", "no2", "so2", "o3", "dust", "voc"), "air"),
 }
 _SEVERE = ("fire", "gas")
+_STIRS_S = 1800.0  # who is about is seen again within it; who lies on the floor moves an arm
 _LIFE = ("motion", "presence", "occupancy")
 _BATH_S = 1200.0  # what runs no longer than it takes to fill a bath is nobody's matter
 _FLOWS_ABOVE = {"L/min": 0.05, "L/h": 3.0, "m3/h": 0.003}  # a dripping tap is less
@@ -146,7 +147,7 @@ def _alive(kinds: Kinds, budget: float) -> Iterable[MonitorConfig]:
     """Silence where somebody should be about."""
     if traits := [trait for kind in _LIFE for trait in kinds.get(kind, ())]:
         trigger = TriggerConfig(on=5.0, off_delay_s=_CALM_S, budget_per_week=budget)
-        yield _monitor("life", "quiet", {}, traits, trigger)
+        yield _monitor("life", "quiet", {"confirm_s": _STIRS_S}, traits, trigger)
 
 
 def _norms(kinds: Kinds) -> Iterable[MonitorConfig]:

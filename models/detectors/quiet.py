@@ -57,6 +57,17 @@ class QuietParameters(Parameters):
         text="Signs of life closer together than this count as one.",
         text_zh="间隔小于此时长的活动视为一次。",
     )
+    confirm_s: float = parameter(
+        0.0,
+        title="Confirmed within",
+        zh="确认时限",
+        unit="s",
+        ge=0,
+        le=86400,
+        text="A sign ends a silence only if another follows within this time: an arm that moves on the "
+        "floor, a curtain in the sun come alone; 0: every sign counts.",
+        text_zh="静默中的活动须在此时长内再有一次才算数：倒地者抬手、窗帘晃动往往只有一次；0 表示每次都算。",
+    )
     warmup_s: float = parameter(
         3 * 86400.0,
         title="Warm-up",
@@ -83,6 +94,7 @@ class QuietParameters(Parameters):
 HEAD: list[Any] = [
     ("since", "i8"),  # the last sign of life
     ("last", "i8"),
+    ("alone", "i8"),  # a sign that no other has confirmed yet
     ("pace", "i8"),
     ("taught", "f8"),
     ("missed", "f8"),  # signs of life that should have come since the last one
@@ -135,6 +147,17 @@ def surprise_of_silence(state: Any, sketch: Any, seconds: float) -> float:
 
 
 @kernel
+def is_life(state: Any, time: int, apart: int, confirm: int) -> bool:
+    """Whether a sign at `time` says that somebody is about; one that comes alone in a silence does not yet."""
+    confirmed = state.alone != NEVER and time - state.alone <= confirm
+    if confirm == 0 or time - state.since < apart or confirmed:
+        state.alone = NEVER
+        return True
+    state.alone = time
+    return False
+
+
+@kernel
 def score_quiet(
     states: NDArray[Any],
     counts: NDArray[np.float32],
@@ -148,6 +171,7 @@ def score_quiet(
     quality: Bytes,
     above: float,
     apart: int,
+    confirm: int,
     warmup: float,
     days: float,
     offset: int,
@@ -178,7 +202,7 @@ def score_quiet(
         state.missed += seconds / NANO * _PER_VISIT * state.rate
         warm = state.taught >= warmup and sketch.known > 0.0
         flags[row] = JUDGED if warm else JUDGED | WARMING
-        if value[row] > above:
+        if value[row] > above and is_life(state, time[row], apart, confirm):
             if time[row] - state.since >= apart:
                 state.signs += 1.0
                 learn_silence(state, sketch, (time[row] - state.since) * NANO)
@@ -200,7 +224,7 @@ class QuietBank(PackedBank[QuietParameters]):
     dtype = np.dtype(
         [*HEAD, ("counts", "f4", (BUCKETS,)), ("visits", "f4", (BUCKETS,)), ("sketch", np.dtype(SKETCH))]
     )
-    times = ("last", "since")
+    times = ("last", "since", "alone")
 
     def _begin(self, traits: Sequence[Trait]) -> None:
         self.state["sketch"]["due"] = 16
@@ -209,6 +233,7 @@ class QuietBank(PackedBank[QuietParameters]):
         self._given = (
             given.active_above,
             round(given.apart_s * SECOND),
+            round(given.confirm_s * SECOND),
             given.warmup_s,
             given.days,
             given.utc_offset_s * SECOND,
@@ -216,9 +241,9 @@ class QuietBank(PackedBank[QuietParameters]):
 
     def _run(self, columns: Columns, table: Floats, flags: Bytes) -> None:
         counts, visits, sketches = self._views
-        above, apart, warmup, days, offset = self._given
+        above, apart, confirm, warmup, days, offset = self._given
         kept = (self.state, counts, visits, sketches, self._slots, self._base)
-        score_quiet(*kept, *columns, above, apart, warmup, days, offset, table, flags)
+        score_quiet(*kept, *columns, above, apart, confirm, warmup, days, offset, table, flags)
 
     def shift(self, delta_ns: int) -> None:
         super().shift(delta_ns)

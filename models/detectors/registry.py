@@ -241,7 +241,7 @@ DETECTORS: dict[str, DetectorEntry] = {
                 "state",
             ),
             cost_ns=10,
-            bytes_per_channel=908,
+            bytes_per_channel=916,
             warm_up="warmup_s, three days unless set, and fifty silences",
             source="Cox 1955, time rescaled by the rate; surprise: Hosking and Wallis 1987",
         ),

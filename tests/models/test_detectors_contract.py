@@ -41,8 +41,8 @@ SHIFTED_DAYS = {
 # For each detector: parameters short enough for tests, and its twin.
 CASES = {
     "quiet": (
-        {"active_above": 1.2, "apart_s": 600.0, "warmup_s": 86400.0},
-        lambda: twins_quiet.QuietTwin(1.2, 600.0, warmup_s=86400.0),
+        {"active_above": 0.5, "apart_s": 600.0, "confirm_s": 3600.0, "warmup_s": 86400.0},
+        lambda: twins_quiet.QuietTwin(0.5, 600.0, warmup_s=86400.0, confirm_s=3600.0),
     ),
     "default": ({"warmup_s": 9000.0}, lambda: twins_default.DefaultTwin(9000.0)),
     "limit": ({"low": -1.5, "high": 2.0}, lambda: twins.LimitTwin(-1.5, 2.0)),

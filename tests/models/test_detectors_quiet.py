@@ -24,8 +24,8 @@ def flat(days, seed=1):
     return MIDNIGHT + minute * 60 * SECOND, (chance.random(len(minute)) < often).astype(float)
 
 
-def scored(time, value):
-    bank = make_bank("quiet", {}, [1])
+def scored(time, value, **parameters):
+    bank = make_bank("quiet", parameters, [1])
     return bank, bank.score(ReadingBlock.of([1] * len(value), time, value))
 
 
@@ -52,3 +52,26 @@ def test_it_waits_for_its_warm_up_and_for_enough_silences():
     marks = scored(time, value)[1].flags & WARMING
     assert marks[: 3 * 1440].all() and not marks[6 * 1440 :].any()
     assert (scored(time, value * 0.0)[1].score == 0).all()
+
+
+def test_an_arm_that_moves_on_the_floor_ends_no_silence_where_signs_must_be_confirmed():
+    """A lone sign each three hours: whoever lies there is seen, and is found all the same."""
+    time, value = flat(15)
+    fell = 13 * 1440 + 9 * 60
+    value[fell:] = 0.0
+    value[fell + 90 :: 180] = 1.0
+    day = slice(fell, 14 * 1440)
+    assert scored(time, value)[1].score[day].max() < 3.5
+    scores = scored(time, value, confirm_s=1800.0)[1]
+    assert scores.score[day].max() == 9.9
+    assert scores.score[:fell].max() < 3.5
+
+
+def test_two_signs_within_the_time_end_a_silence():
+    time, value = flat(15)
+    fell = 13 * 1440 + 9 * 60
+    value[fell:] = 0.0
+    value[[fell + 600, fell + 620]] = 1.0
+    scores = scored(time, value, confirm_s=1800.0)[1]
+    assert scores.score[fell + 619] > 3.5 and scores.score[fell + 600] > 3.5
+    assert scores.score[fell + 620] == 0.0

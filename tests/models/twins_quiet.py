@@ -11,7 +11,10 @@ VISIT_NS = 1800 * SECOND
 
 
 class QuietTwin:
-    def __init__(self, active_above=0.5, apart_s=900.0, warmup_s=3 * 86400.0, days=14.0, utc_offset_s=0):
+    def __init__(
+        self, active_above=0.5, apart_s=900.0, warmup_s=3 * 86400.0, days=14.0, utc_offset_s=0, confirm_s=0.0
+    ):
+        self.confirm, self.alone = round(confirm_s * SECOND), None
         self.above, self.warmup, self.days = active_above, warmup_s, days
         self.apart, self.since = round(apart_s * SECOND), None
         self.offset, self.last, self.sketch = utc_offset_s * SECOND, None, SurpriseTwin(2000.0)
@@ -39,6 +42,14 @@ class QuietTwin:
         self.silences = min(2000.0, self.silences + 1.0)
         self.usual += (missed - self.usual) / self.silences
 
+    def is_life(self, time):
+        confirmed = self.alone is not None and time - self.alone <= self.confirm
+        if not self.confirm or time - self.since < self.apart or confirmed:
+            self.alone = None
+            return True
+        self.alone = time
+        return False
+
     def score(self, time, value):
         visit = (time + self.offset) // VISIT_NS
         if self.last is None:
@@ -56,7 +67,7 @@ class QuietTwin:
             self.enter(visit)
         self.missed += seconds / 1e-9 * (1e-9 * 48 / 86400.0) * self.rate
         warm = self.taught >= self.warmup and self.sketch.seen >= 50
-        if value > self.above:
+        if value > self.above and self.is_life(time):
             if time - self.since >= self.apart:
                 self.signs += 1.0
                 self.end_silence((time - self.since) * 1e-9)
