@@ -148,7 +148,7 @@ def surprise_of_silence(state: Any, sketch: Any, seconds: float) -> float:
 
 @kernel
 def is_life(state: Any, time: int, apart: int, confirm: int) -> bool:
-    """Whether a sign at `time` says that somebody is about; one that comes alone in a silence does not yet."""
+    """Whether a sign at `time` says that somebody is about; one alone in a silence does not yet."""
     confirmed = state.alone != NEVER and time - state.alone <= confirm
     if confirm == 0 or time - state.since < apart or confirmed:
         state.alone = NEVER
