@@ -32,8 +32,8 @@ class ChannelConfig(Strict):
     scale: float = 1.0
     offset: float = 0.0
     resolution: float = Field(default=0.01, ge=0)
-    minimum: float | None = Field(default=None, description="below it the reading cannot be true")
-    maximum: float | None = Field(default=None, description="above it the reading cannot be true")
+    minimum: float | None = Field(default=None, description="below it no reading can be true; none: physics")
+    maximum: float | None = Field(default=None, description="above it no reading can be true; none: physics")
     place: str = Field(default="", max_length=64, description="where it is, if not where its device is")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from edge_agent.drivers.seam import Batch
 from models.clock import EARLIEST_NS, SECOND_NS, ClockState
 from models.configuration import DeviceConfig
+from models.physical_range import physical_range
 from models.readings import Bytes, Floats, Int64s, Quality, ReadingBlock, round_to_resolution
 
 TIME_STEP_NS = 1_000_000  # times are rounded to it: so they compress, and no sensor here is faster
@@ -37,8 +38,13 @@ class Calibration:
         self._scale = np.array([channel.scale for channel in channels])
         self._offset = np.array([channel.offset for channel in channels])
         self._resolution = np.array([channel.resolution for channel in channels])
-        self._minimum = np.array([-np.inf if c.minimum is None else c.minimum for c in channels])
-        self._maximum = np.array([np.inf if c.maximum is None else c.maximum for c in channels])
+        known = [physical_range(channel.kind, channel.unit) for channel in channels]
+        self._minimum = np.array(
+            [of.low if c.minimum is None else c.minimum for c, of in zip(channels, known, strict=True)]
+        )
+        self._maximum = np.array(
+            [of.high if c.maximum is None else c.maximum for c, of in zip(channels, known, strict=True)]
+        )
         self._late_ns, self._ahead_ns = round(late_s * SECOND_NS), round(ahead_s * SECOND_NS)
         self._owns_time = owns_time
         self._latest = 0

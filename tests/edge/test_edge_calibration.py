@@ -102,3 +102,27 @@ def test_clock_set_back_is_followed_not_held_against():
     for wall in (START, hour_ago):
         block = calibration.block(one, wall_ns=wall, monotonic_ns=5, state=ClockState.TRUSTED)
         assert block.time.tolist() == [wall]
+
+
+@pytest.mark.parametrize(
+    ("kind", "unit", "raw", "flag"),
+    [
+        ("gas", "%LEL", 65535.0, Quality.OUT_OF_RANGE),
+        ("gas", "%LEL", 80.0, Quality.GOOD),
+        ("co", "ppm", 65535.0, Quality.OUT_OF_RANGE),
+        ("co", "mg/m3", 65535.0, Quality.GOOD),
+        ("temperature", "Cel", -999.0, Quality.OUT_OF_RANGE),
+        ("temperature", "Cel", 900.0, Quality.GOOD),
+        ("", "", 65535.0, Quality.GOOD),
+    ],
+)
+def test_where_the_site_has_set_no_range_physics_sets_one(kind, unit, raw, flag):
+    device = DeviceConfig(
+        name="any",
+        driver="mqtt",
+        channels=(ChannelConfig(name="c", kind=kind, unit=unit, source="c", resolution=0.1),),
+    )
+    calibration = Calibration(device, {"c": 1}, late_s=3600, ahead_s=60)
+    batch = Batch.of([0], [raw])
+    block = calibration.block(batch, wall_ns=START, monotonic_ns=5, state=ClockState.TRUSTED)
+    assert Quality(int(block.quality[0])) == flag
