@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from browser_rig import Cloud, Visit
 from console_seed import Evening
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from cloud.storage.engine import transaction
 from models.alert import Reason, Severity
@@ -162,6 +162,23 @@ def test_incident_is_acknowledged_noted_and_resolved(open_browser: Open) -> None
     expect(page.locator("[data-part=head]")).to_contain_text("Resolved")
     expect(page.locator("ol.timeline")).to_contain_text("Resolved. People are out")
     assert visit.complaints == []
+
+
+def test_places_come_though_the_first_request_for_them_fails(open_browser: Open) -> None:
+    page = open_browser("chen").page
+    failed = []
+
+    def refuse_once(route: Route) -> None:
+        if failed:
+            route.continue_()
+        else:
+            failed.append(route.request.url)
+            route.fulfill(status=503, body="")
+
+    page.route("**/api/v1/places*", refuse_once)
+    page.goto("/incidents/new")
+    expect(page.locator("[name=place] option")).not_to_have_count(1)
+    assert failed, "the first request was refused"
 
 
 def test_incident_is_opened_by_a_person(open_browser: Open) -> None:

@@ -5,9 +5,19 @@ import { say } from "./words.js";
 
 const form = document.querySelector("[data-report]");
 
+const AGAIN_MS = 2000;
+let asked = 0;
+
+// A server that is slow or away for a moment must not leave a site without places; another site chosen meanwhile counts.
 async function listPlaces() {
+  const turn = ++asked;
   const { site, place } = form.elements;
-  const answer = await get(`/places?site=${encodeURIComponent(site.value)}`).catch(() => ({ items: [] }));
+  let answer = null;
+  while (!answer && turn === asked) {
+    answer = await get(`/places?site=${encodeURIComponent(site.value)}`).catch(() => null);
+    if (!answer) await new Promise((done) => setTimeout(done, AGAIN_MS));
+  }
+  if (turn !== asked) return;
   const places = answer.items;
   const names = new Map(places.map((one) => [one.path, one.name]));
   const full = (path) => path.split("/").map((_, depth, parts) => names.get(parts.slice(0, depth + 1).join("/")) ?? parts[depth]).join(" / ");
