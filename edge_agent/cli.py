@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from edge_agent.settings import Settings, load_settings, locate_device_fault, locate_monitor_fault
 from edge_agent.state import StateFolder
+from edge_agent.toml_lines import path_of
 from models.errors import ConfigurationError, LastmileError
 
 if TYPE_CHECKING:
@@ -243,7 +244,7 @@ def _checked(state: StateFolder) -> Settings:
         try:
             make_driver(device, SystemClock())
         except ConfigurationError as wrong:
-            raise _placed(wrong, *locate_device_fault(state.settings, index, _path_of(wrong.key))) from wrong
+            raise _placed(wrong, *locate_device_fault(state.settings, index, path_of(wrong.key))) from wrong
     entries = entries_of(settings.document())
     channels = {e.name: e.model_copy(update={"number": n}) for n, e in enumerate(entries, 1)}
     for index, monitor in enumerate(settings.monitors):
@@ -259,12 +260,6 @@ def _placed(wrong: LastmileError, file: str, line: int) -> ConfigurationError:
     said = wrong.args[0] if wrong.args else ""
     said = said.removeprefix(f"{key}: ").removesuffix(f" (expected {expected})")
     return ConfigurationError(said, file=file, line=line, key=key, expected=expected)
-
-
-def _path_of(key: str) -> tuple[str | int, ...]:
-    """`channels[2].source.register` as a path."""
-    parts = key.replace("[", ".").replace("]", "").split(".")
-    return tuple(int(part) if part.isdigit() else part for part in parts if part)
 
 
 def _progress() -> Callable[[int, int], None]:

@@ -11,7 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from edge_agent.action_settings import ActionSettings, AloneSettings
-from edge_agent.toml_lines import line_of
+from edge_agent.toml_lines import line_of, path_of
 from models.alert import MonitorName
 from models.assets.asset import AssetConfig
 from models.assets.expand import expand_assets
@@ -114,7 +114,7 @@ class Settings(Strict):
     def _by_default(self, devices: Sequence[DeviceConfig]) -> tuple[MonitorConfig, ...]:
         if self.default_monitors is None:
             return ()
-        # Dear to load, and no other command needs it.
+        # Dear to load: only where it is asked for.
         from models.default_monitors import BUDGET_PER_WEEK, default_monitors
         from models.detectors.bank import Trait
 
@@ -144,7 +144,7 @@ def load_settings(path: Path) -> Settings:
     except ValidationError as wrong:
         raise _name_fault(wrong, text, str(path)) from wrong
     except ConfigurationError as wrong:
-        line = line_of(text, _path_of(wrong.key))
+        line = line_of(text, path_of(wrong.key))
         raise ConfigurationError(
             wrong.said, file=str(path), line=line, key=wrong.key, expected=wrong.expected
         ) from wrong
@@ -164,12 +164,6 @@ def locate_device_fault(path: Path, index: int, key: tuple[str | int, ...]) -> t
 def locate_monitor_fault(path: Path, index: int, key: tuple[str | int, ...]) -> tuple[str, int]:
     """File and line of something wrong inside monitor `index`."""
     return str(path), line_of(path.read_text(encoding="utf-8"), ("monitors", index, *key))
-
-
-def _path_of(key: str) -> tuple[str | int, ...]:
-    """`assets[2].channels.door` as a path."""
-    parts = key.replace("[", ".").replace("]", "").split(".")
-    return tuple(int(part) if part.isdigit() else part for part in parts if part)
 
 
 def _validated(text: str, file: str) -> Settings:

@@ -10,6 +10,16 @@ _HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
 _KEY = re.compile(r"""^\s*("[^"]+"|'[^']+'|[A-Za-z0-9_.-]+)\s*=""")
 
 
+def path_of(key: str) -> Location:
+    """A dotted key as a path.
+
+    >>> path_of("assets[2].channels.door")
+    ('assets', 2, 'channels', 'door')
+    """
+    parts = key.replace("[", ".").replace("]", "").split(".")
+    return tuple(int(part) if part.isdigit() else part for part in parts if part)
+
+
 def key_lines(text: str) -> dict[Location, int]:
     """Line (from 1) of every table header and of every key that begins a line.
 

@@ -25,15 +25,21 @@ from models.detectors.rows import (
     clear,
     slot_of,
 )
-from models.detectors.surprise import CAP, SKETCH, bin_of, learn_distance, surprise_of
+from models.detectors.surprise import (
+    CAP,
+    RECORD_S,
+    SKETCH,
+    beyond_record,
+    bin_of,
+    learn_distance,
+    surprise_of,
+)
 from models.readings import Bytes, Floats
 
 BUCKETS = 48
 VISIT_NS = 86400 * SECOND // BUCKETS
 _SILENCES = 2000.0  # how many silences are remembered
 _CLIP = 5.0
-_PER_DOUBLING = 10.0  # a silence twice as long as any of the last month is as surprising as anything
-_RECORD_S = 30 * 86400.0
 _PER_VISIT = NANO * BUCKETS / 86400.0
 
 
@@ -127,7 +133,7 @@ def enter(
 @kernel
 def learn_silence(state: Any, sketch: Any, seconds: float) -> None:
     """A silence is over: how long it was, how much had been missed by then."""
-    state.longest = max(seconds, state.longest * math.exp(-seconds / _RECORD_S))
+    state.longest = max(seconds, state.longest * math.exp(-seconds / RECORD_S))
     missed = state.missed
     if state.usual > 0.0:
         learn_distance(sketch, bin_of(missed / state.usual), 1.0, _SILENCES)
@@ -142,7 +148,7 @@ def surprise_of_silence(state: Any, sketch: Any, seconds: float) -> float:
     distance = state.missed / state.usual
     surprise = surprise_of(sketch, distance, bin_of(distance))
     if seconds > state.longest > 0.0:
-        surprise += _PER_DOUBLING * math.log(seconds / state.longest) / math.log(2.0)
+        surprise += beyond_record(seconds, state.longest)
     return float(min(CAP, surprise))
 
 

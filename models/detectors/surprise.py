@@ -44,6 +44,8 @@ _FEW_EXCEEDANCES = 20.0
 _TAIL = 0.02
 _PRIOR_SHAPE, _PRIOR_WEIGHT = 0.1, 50.0
 _BAND = 3.0
+_PER_DOUBLING = 10.0
+RECORD_S = 30 * 86400.0  # how fast the largest of late fades
 
 
 @kernel
@@ -58,6 +60,15 @@ def fitted(state: Any, distance: float) -> float:
     """Surprise by the fitted tail, for a distance beyond its start."""
     reach = (distance - state.start) / state.spread
     return float(state.rarity + _PER_DECADE * math.log(1.0 + state.shape * reach) / state.shape)
+
+
+@kernel
+def beyond_record(size: float, record: float) -> float:
+    """What a size beyond the largest of late adds to its surprise, >= 0: ten for each doubling.
+
+    The tail of what is spread over decades has room for sizes that never came. Both above 0.
+    """
+    return _PER_DOUBLING * math.log(size / record) / math.log(2.0)
 
 
 @kernel

@@ -27,7 +27,7 @@ from models.detectors.rows import (
     clear,
     slot_of,
 )
-from models.detectors.surprise import SKETCH, bin_of, learn_distance, surprise_of
+from models.detectors.surprise import RECORD_S, SKETCH, beyond_record, bin_of, learn_distance, surprise_of
 from models.readings import Bytes, Floats
 
 HOURS = 8  # spans of three hours a day
@@ -40,9 +40,7 @@ _FEWEST = 2.0  # durations begun at such a time, before another tells how far fr
 _CLIP = 5.0  # an odd duration counts as at most so many usual distances away
 _NARROWEST = 0.05  # durations are taken for no more alike than to a twentieth
 _SHORTEST_S = 1e-3
-_BEYOND = 1.25  # a duration so many times as long as any of the last month is no mere record, and
-_PER_DOUBLING = 10.0  # twice that is as surprising as anything
-_RECORD_S = 30 * 86400.0
+_BEYOND = 1.25  # a duration so many times as long as any of the last month is no mere record
 _GROWS = 2.0  # one duration makes the longest at most so many times as long: it may be the hazard
 _CAP = 9.9
 _GROWTH_SHIFT = 6  # `advance` looks again when a 64th more has passed
@@ -123,7 +121,7 @@ def end_state(state: Any, sketches: NDArray[Any], time: int) -> None:
 @kernel
 def remember_longest(state: Any, which: int, seconds: float) -> None:
     """Let the longest durations fade, and lengthen that of the state that has lasted `seconds`."""
-    fade = math.exp(-seconds / _RECORD_S)
+    fade = math.exp(-seconds / RECORD_S)
     state.longest[0] *= fade
     state.longest[1] *= fade
     longest = state.longest[which]
@@ -150,7 +148,7 @@ def judge_state(state: Any, sketches: NDArray[Any], time: int, given: Given) -> 
     surprise = surprise_of(sketches[which], distance, bin_of(distance))
     record = _BEYOND * state.longest[which]
     if seconds > record > 0.0:
-        surprise += _PER_DOUBLING * math.log(seconds / record) / math.log(2.0)
+        surprise += beyond_record(seconds, record)
     return float(min(_CAP, surprise))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from models.compile import kernel
 from models.detectors.fusion.frames import Singles
+from models.detectors.fusion.parts import CLIP
 from models.detectors.fusion.record import BUCKETS, DAY
 from models.detectors.rows import SECOND
 
@@ -16,7 +17,6 @@ VISIT_NS = 86400 * SECOND // BUCKETS
 _DAYS = 4.0  # the usual half hour is averaged over so many days
 LEVEL_NS = 14400 * SECOND
 _LEVEL_PACES = 24
-_CLIP = 5.0
 
 
 @kernel
@@ -41,7 +41,7 @@ def learn_day(
     `value` is relative to the anchor. The level follows the residual, at most so many usual ones of it, also
     where the reading `learns` nothing.
     """
-    bound = _CLIP * state.usual[DAY] if state.usual[DAY] > 0.0 else np.inf
+    bound = CLIP * state.usual[DAY] if state.usual[DAY] > 0.0 else np.inf
     if learns and visit != state.visit:
         _fold(state, season, visits, bound)
         state.visit = visit

@@ -9,7 +9,7 @@ from models.compile import kernel
 from models.detectors.fusion.extreme import CAP, extreme_of
 from models.detectors.fusion.record import DAY, EXTREME, PARTS, SHAPE, SHIFT
 from models.detectors.learned import NANO
-from models.detectors.surprise import bin_of, learn_distance, surprise_of
+from models.detectors.surprise import RECORD_S, beyond_record, bin_of, learn_distance, surprise_of
 from models.readings import Floats
 
 STRANGE = 5.0  # from this surprise on a reading teaches what is usual only a little: it may be the hazard
@@ -18,8 +18,6 @@ SETTLED = 50.0  # readings before a part may speak
 MEMORY_S = 14 * 86400.0
 MEMORY_READINGS = 4000.0
 CLIP = 5.0
-PER_DOUBLING = 10.0  # a size twice the largest of the last month is as surprising as anything
-RECORD_S = 30 * 86400.0
 _STEPS = 63.0  # shares are told in 63rds, six bits each
 
 
@@ -53,7 +51,7 @@ def part_of(state: Any, sketch: Any, part: int, size: float) -> float:
     surprise = surprise_of(sketch, distance, bin_of(distance))
     largest = state.largest[part]
     if size > largest > 0.0 and state.weight[part] > SETTLED * NANO * state.pace:
-        surprise += PER_DOUBLING * math.log(size / largest) / math.log(2.0)
+        surprise += beyond_record(size, largest)
     return float(min(CAP, surprise))
 
 
