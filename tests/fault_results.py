@@ -1,4 +1,4 @@
-"""Figures of the fault rows, kept in docs/results/faults.json: one line a row and test, written by the long runs."""
+"""Figures of the fault rows in docs/results/faults.json: one line a row and test, by the long runs."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def record(
     }  # fmt: skip
     if note:
         line["note"] = note
-    lock = path.with_suffix(".lock")
-    with lock.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
         lines = json.loads(path.read_text()) if path.exists() else []
         lines = [old for old in lines if (old["row"], old["test"]) != (row, test)]
         lines.append(line)
@@ -47,7 +47,8 @@ def record(
         fresh = path.with_suffix(".new")
         fresh.write_text(json.dumps(lines, indent=1, ensure_ascii=False) + "\n")
         fresh.replace(path)
-    lock.unlink(missing_ok=True)
+    finally:
+        os.close(folder)
 
 
 def _order(line: dict[str, Any]) -> tuple[str, int, str]:
