@@ -67,12 +67,14 @@ class Uplink:
         heartbeat_s: float,
         health: Callable[[Presence, bool], Health],
         on_desired: Callable[[bytes], None],
+        on_command: Callable[[bytes], None] = lambda _payload: None,
     ) -> None:
         self.state = UplinkState()
         self._options, self._gateway, self._outbox = options, gateway, outbox
         self._clock, self._backoff = clock, backoff
         self._heartbeat_ns = round(heartbeat_s * SECOND_NS)
-        self._health, self._on_desired = health, on_desired
+        self._health, self._on_desired, self._on_command = health, on_desired, on_command
+        self._pulse_ns = clock.monotonic_ns()
         self._events: queue.Queue[Any] = queue.Queue(_QUEUED_EVENTS)
         self._woken = threading.Event()
         self._stopping = threading.Event()
@@ -98,6 +100,10 @@ class Uplink:
         self._put(Stop())
         if self._thread.ident is not None:
             self._thread.join(limit_s)
+
+    def pulse(self) -> int:
+        """Monotonic ns of the last time the uplink's loop went round; waiting counts as going round."""
+        return self._pulse_ns
 
     def report(self, reported: Reported) -> None:
         """Say what became of a document; kept, and said again at each connect."""
@@ -127,7 +133,13 @@ class Uplink:
                 self._note_down(repr(bug))
             self._close()
             if not self._stopping.is_set():
-                self._stopping.wait(self._backoff.next_s())
+                self._rest(self._backoff.next_s())
+
+    def _rest(self, seconds: float) -> None:
+        until = self._clock.monotonic_ns() + round(seconds * SECOND_NS)
+        while not self._stopping.is_set() and self._clock.monotonic_ns() < until:
+            self._pulse_ns = self._clock.monotonic_ns()
+            self._stopping.wait(min(1.0, seconds))
 
     def _connect(self) -> None:
         """Reach the broker, wait for its word, subscribe and say hello."""
@@ -178,6 +190,7 @@ class Uplink:
             self._handle(event)
 
     def _next_event(self, until_ns: int) -> Any:
+        self._pulse_ns = self._clock.monotonic_ns()
         wait = (until_ns - self._clock.monotonic_ns()) / SECOND_NS
         try:
             return self._events.get(timeout=max(0.0, wait)) if wait > 0 else self._events.get_nowait()
@@ -324,6 +337,8 @@ class Uplink:
             self._hear_receipt(message.payload)
         elif message.topic == down_topic(self._gateway, Down.DESIRED) and message.payload:
             self._on_desired(message.payload)
+        elif message.topic == down_topic(self._gateway, Down.COMMAND) and message.payload:
+            self._on_command(message.payload)
 
     def _hear_receipt(self, payload: bytes) -> None:
         try:
