@@ -45,6 +45,7 @@ class Kind(enum.IntEnum):
     EVIDENCE = 4  # JSON Evidence
     GAP = 5  # JSON GapRecord
     OUTAGE = 6  # JSON OutageRecord
+    RESULT = 7  # JSON CommandResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,13 @@ class Health(OnWire):
     actions: tuple[ActionNote, ...] = Field(
         default=(), exclude_if=lambda actions: not actions, description="the last of the log, oldest first"
     )
+    # Left out by gateways of before: two of them at once could not be told apart by it.
+    run: str = Field(
+        default="", exclude_if=lambda run: not run, description="names this run of the program, at random"
+    )
+    certificate: str = Field(
+        default="", exclude_if=lambda serial: not serial, description="serial number in use, hexadecimal"
+    )
 
 
 class ReportedState(enum.StrEnum):
@@ -153,10 +160,36 @@ class SignedDocument(OnWire):
 
 
 class Command(OnWire):
-    """An order to a gateway, good until `expires_at`, obeyed once."""
+    """An order to a gateway, good until `expires_at`, obeyed once. Travels inside a SignedDocument.
+
+    `counter` rises with every command to this gateway: one that does not is a replay.
+    """
 
     id: Hex32
     name: str
     parameters: dict[str, Any] = Field(default_factory=dict)
     issued_at: Nanoseconds
     expires_at: Nanoseconds
+    # Left out where there is nothing to say: the message is then what it was before commands were signed.
+    gateway: str = Field(default="", exclude_if=lambda name: not name, description="whom it is for")
+    counter: Count = Field(default=0, exclude_if=lambda counter: not counter)
+
+
+class CommandState(enum.StrEnum):
+    """What became of a command. Refused: nothing was done."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+class CommandResult(OnWire):
+    """The answer to a command, in the urgent stream. `output` is bounded by the gateway to 64 KiB of JSON."""
+
+    id: Hex32
+    name: str
+    state: CommandState
+    reason: str = Field(default="", description="a code: replay, expired, unknown_command, parameters, ...")
+    detail: str = ""
+    output: dict[str, Any] = Field(default_factory=dict)
+    at: Nanoseconds

@@ -14,6 +14,7 @@ from models.outcome import OutcomeReport
 from models.wire.messages import (
     ChannelTable,
     Command,
+    CommandResult,
     GapRecord,
     Health,
     OutageRecord,
@@ -35,6 +36,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "desired": SignedDocument,
     "document": GatewayDocument,
     "command": Command,
+    "result": CommandResult,
     "outcome": OutcomeReport,
 }
 

@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from wire_samples import SIGNING_KEY, document, signed
 
 from models.errors import BodyError
-from models.wire.messages import SignedDocument
-from models.wire.signing import key_id, sign_document, verify_document
+from models.wire.messages import Command, SignedDocument
+from models.wire.signing import key_id, sign_command, sign_document, verify_command, verify_document
 
 PUBLIC = Ed25519PrivateKey.from_private_bytes(SIGNING_KEY).public_key().public_bytes_raw()
 OTHER_KEY = bytes(range(32, 64))
@@ -81,3 +81,22 @@ def test_signed_text_that_is_no_document_is_refused(text):
     signature = base64.b64encode(key.sign(text.encode())).decode()
     offered = SignedDocument(document=text, signature=signature, key=key_id(PUBLIC))
     assert code_of(offered) == "document"
+
+
+COMMAND = Command(
+    id="1" * 32, name="send_status", issued_at=1, expires_at=2, gateway="gw-1", counter=7, parameters={"a": 1}
+)
+
+
+def test_command_is_taken_by_the_pinned_key_alone():
+    offered = sign_command(COMMAND, SIGNING_KEY)
+    assert verify_command(SignedDocument.model_validate_json(offered.model_dump_json()), PUBLIC) == COMMAND
+    with pytest.raises(BodyError, match="pinned"):
+        verify_command(offered, OTHER_PUBLIC)
+
+
+def test_neither_is_taken_for_the_other():
+    with pytest.raises(BodyError) as caught:
+        verify_command(signed(), PUBLIC)
+    assert caught.value.code == "signature"
+    assert code_of(sign_command(COMMAND, SIGNING_KEY)) == "signature"
