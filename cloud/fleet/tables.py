@@ -71,6 +71,7 @@ class Gateway(Base):
     created_at: Mapped[At]
     enrolled_at: Mapped[At | None]
     certificate_serial: Mapped[Name | None]
+    revoked_at: Mapped[At | None]
 
 
 class EnrolmentCode(Base):
@@ -83,6 +84,59 @@ class EnrolmentCode(Base):
     created_at: Mapped[At]
     expires_at: Mapped[At]
     used_at: Mapped[At | None]
+
+
+class Certificate(Base):
+    """A gateway's certificate: issued, taken into use, ended by its successor or by a person.
+
+    `key_hash` is SHA-256 of its public key (DER); the same request is given the same certificate again.
+    """
+
+    __tablename__ = "certificate"
+    __table_args__ = (Index(None, "gateway_id", "key_hash"),)
+
+    serial: Mapped[Name] = mapped_column(primary_key=True)
+    gateway_id: Mapped[Name] = mapped_column(ForeignKey("gateway.id"))
+    key_hash: Mapped[Name]
+    pem: Mapped[Words]
+    issued_at: Mapped[At]
+    expires_at: Mapped[At]
+    used_at: Mapped[At | None]  # first and last time the gateway said hello with it
+    heard_at: Mapped[At | None]
+    ended_at: Mapped[At | None]
+    end_reason: Mapped[Name | None]  # superseded, revoked, replaced
+
+
+class GatewayRun(Base):
+    """A run of a gateway's program, as it names itself. One that comes back after another is a clone."""
+
+    __tablename__ = "gateway_run"
+
+    gateway_id: Mapped[Name] = mapped_column(ForeignKey("gateway.id"), primary_key=True)
+    run: Mapped[Name] = mapped_column(primary_key=True)
+    first_at: Mapped[At]
+    last_at: Mapped[At]
+
+
+class CommandRow(Base):
+    """An order to a gateway and what became of it; `state` is sent until it is answered."""
+
+    __tablename__ = "gateway_command"
+    __table_args__ = (UniqueConstraint("gateway_id", "counter"),)
+
+    id: Mapped[Name] = mapped_column(primary_key=True)
+    site_id: Mapped[Name]
+    gateway_id: Mapped[Name] = mapped_column(ForeignKey("gateway.id"))
+    counter: Mapped[Number]
+    name: Mapped[Name]
+    parameters: Mapped[Json]
+    reason: Mapped[Words]
+    issued_by: Mapped[LongName]
+    issued_at: Mapped[At]
+    expires_at: Mapped[At]
+    state: Mapped[Name]
+    result: Mapped[Json]
+    answered_at: Mapped[At | None]
 
 
 class Channel(Base):
