@@ -132,11 +132,26 @@ class Evidence(OnWire):
     start_at: Nanoseconds
     end_at: Nanoseconds
     # Left out where there are none, so that it is written as it was before there were any.
+    later: tuple[str, ...] = Field(
+        default=(),
+        exclude_if=lambda bodies: not bodies,
+        description="columns bodies that follow the window where the clock was stepped or the machine "
+        "restarted",
+    )
     moments: tuple[Moment, ...] = Field(
         default=(),
         exclude_if=lambda found: not found,
         description="past moments most like the one that fired, the most similar first",
     )
+
+
+class Aftermath(OnWire):
+    """The raw readings that came after those of an alert's evidence, in order: what happened next."""
+
+    alert: str = Field(pattern=r"^[0-9a-f]{32}$")
+    windows: tuple[str, ...] = Field(min_length=1, description="columns bodies, base64")
+    start_at: Nanoseconds
+    end_at: Nanoseconds
 
 
 _ALLOWED: dict[AlertState, tuple[AlertState, ...]] = {

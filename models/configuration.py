@@ -17,6 +17,16 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class ThinConfig(Strict):
+    """How telemetry of a channel may be thinned: readings are left out where a straight line between those
+    sent tells them within `error`. What is judged, and what goes up with an alert, is never thinned."""
+
+    error: float = Field(gt=0, description="in the channel's unit, at least its resolution to be of use")
+    longest_s: float = Field(
+        default=300.0, gt=0, le=86400, description="a reading is sent at least so often while any come"
+    )
+
+
 class ChannelConfig(Strict):
     """One measured quantity.
 
@@ -35,6 +45,12 @@ class ChannelConfig(Strict):
     minimum: float | None = Field(default=None, description="below it no reading can be true; none: physics")
     maximum: float | None = Field(default=None, description="above it no reading can be true; none: physics")
     place: str = Field(default="", max_length=64, description="where it is, if not where its device is")
+    # Left out where there is none, so that gateways of before understand a document that does without.
+    thin: ThinConfig | None = Field(
+        default=None,
+        exclude_if=lambda thin: thin is None,
+        description="none: every reading is sent",
+    )
 
 
 class DeviceConfig(Strict):

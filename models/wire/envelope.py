@@ -46,6 +46,8 @@ class Kind(enum.IntEnum):
     GAP = 5  # JSON GapRecord
     OUTAGE = 6  # JSON OutageRecord
     RESULT = 7  # JSON CommandResult
+    CLOCK = 8  # JSON ClockRecord
+    AFTERMATH = 9  # JSON Aftermath
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from models.alert import Count, Nanoseconds, OnWire
+from models.clock import ClockState
 from models.identity import Stream
 
 Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -23,6 +24,13 @@ class ChannelEntry(OnWire):
     unit: str = ""
     resolution: float = 0.0
     place: str = ""
+    # Left out where every reading is sent: the table is then what it was before there was thinning.
+    thinned_within: float = Field(
+        default=0.0,
+        ge=0,
+        exclude_if=lambda error: not error,
+        description="readings left out lie within so much of the line between those sent; 0: none are",
+    )
 
 
 class ChannelTable(OnWire):
@@ -54,6 +62,22 @@ class OutageRecord(OnWire):
     boot_before: str
     boot_after: str
     reason: str
+
+
+class ClockRecord(OnWire):
+    """The gateway's wall clock was set, or stepped: where it stood before and where it stands now.
+
+    What was measured in this boot before `monotonic_ns` under an untrusted clock (`clock` 2 in a block's
+    header, `clock_trusted` false in an alert) belongs at monotonic time plus `offset_ns`; where `mends` is
+    false the step changes no time that was told.
+    """
+
+    boot: Hex32
+    monotonic_ns: Count = Field(description="monotonic time at which it was noticed")
+    before_offset_ns: Nanoseconds = Field(description="wall minus monotonic time before")
+    offset_ns: Nanoseconds = Field(description="wall minus monotonic time now")
+    clock: ClockState = Field(description="how far it can be believed now: 0 unknown, 1 trusted, 2 not")
+    mends: bool = Field(description="whether times told before it are to be mended")
 
 
 class Receipt(OnWire):

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from models.alert import Alert, Evidence
+from models.alert import Aftermath, Alert, Evidence
 from models.configuration import GatewayDocument
 from models.outcome import OutcomeReport
 from models.wire.messages import (
     ChannelTable,
+    ClockRecord,
     Command,
     CommandResult,
     GapRecord,
@@ -27,9 +28,11 @@ from models.wire.messages import (
 SCHEMAS: dict[str, type[BaseModel]] = {
     "alert": Alert,
     "evidence": Evidence,
+    "aftermath": Aftermath,
     "channels": ChannelTable,
     "gap": GapRecord,
     "outage": OutageRecord,
+    "clock": ClockRecord,
     "receipt": Receipt,
     "health": Health,
     "reported": Reported,
