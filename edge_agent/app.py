@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import queue
-import random
 
 import models
 from edge_agent.alone.alone import Alone
@@ -14,7 +13,6 @@ from edge_agent.mqtt_connection import ConnectionOptions
 from edge_agent.obedience import DesiredStore, pinned_key
 from edge_agent.obeyer import Obeyer
 from edge_agent.pipeline import Pipeline
-from edge_agent.sampler.backoff import Backoff
 from edge_agent.sampler.clock_trust import ClockWatch
 from edge_agent.settings import Settings
 from edge_agent.state import StateFolder, replace_file
@@ -24,6 +22,7 @@ from edge_agent.trial.record import TrialStore
 from edge_agent.trial.trials import Trials
 from edge_agent.trial.verdict import Bounds
 from edge_agent.uplink.identity import tls_files
+from edge_agent.uplink.session import Manners
 from edge_agent.uplink.state import UplinkState
 from edge_agent.uplink.uplink import Uplink
 from models.clock import SECOND_NS, Clock, ClockState
@@ -169,8 +168,7 @@ class Agent:
             self._gateway,
             self._pipeline.outbox,
             clock=self._clock,
-            backoff=Backoff(base_s=2.0, ceiling_s=60.0, draw=random.random),
-            heartbeat_s=uplink.heartbeat_s,
+            manners=Manners(uplink.reconnect_s, uplink.heartbeat_s, uplink.backlog_per_s),
             health=self._health,
             on_desired=self._obeyer.offered,
         )

@@ -104,11 +104,13 @@ class MqttConnection:
     def __init__(self, options: ConnectionOptions, events: queue.Queue[Any], generation: int) -> None:
         self.generation = generation
         self._options, self._events = options, events
+        self._is_closed = threading.Event()
+        self.has_overflowed = False  # whether events were left out
         self._client = self._make_client(options)
 
     def connect(self) -> None:
         """Reach the broker; `Connected` or `Disconnected` follows as an event. TransientError when it
-        cannot be reached at all; the message says what to check."""
+        cannot be reached at all; the message says what to check. Waits for names and for TLS."""
         from paho.mqtt.packettypes import PacketTypes
         from paho.mqtt.properties import Properties
 
@@ -129,7 +131,27 @@ class MqttConnection:
             raise TransientError(
                 f"no broker at {options.host}:{options.port}: {unreachable}"
             ) from unreachable
+        if self._is_closed.is_set():
+            self._client.disconnect()
+            return
         self._client.loop_start()
+
+    def connect_soon(self) -> threading.Thread:
+        """As `connect`, in a thread of its own, for who must not wait for a name server that is silent.
+
+        Failure comes as `Disconnected`. The thread ends by itself, also when `close` was called meanwhile.
+        """
+        thread = threading.Thread(target=self._connect_or_say, name="mqtt-connect", daemon=True)
+        thread.start()
+        return thread
+
+    def _connect_or_say(self) -> None:
+        try:
+            self.connect()
+        except TransientError as wrong:
+            self._put(Disconnected(self.generation, str(wrong)))
+        except Exception as wrong:  # files of the identity that cannot be read, a name that is none
+            self._put(Disconnected(self.generation, f"cannot connect: {wrong!r}"))
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int | None:
         """Send at QoS 1; the packet's number, or None when the connection is gone."""
@@ -145,6 +167,7 @@ class MqttConnection:
 
     def close(self, limit_s: float = 2.0) -> None:
         """Disconnect, and wait for the library's thread no longer than `limit_s`; never raises."""
+        self._is_closed.set()
         with contextlib.suppress(Exception):
             self._client.disconnect()
         # loop_stop() joins without a limit and can hang with unacknowledged messages.
@@ -178,9 +201,11 @@ class MqttConnection:
         return client
 
     def _put(self, event: ConnectionEvent) -> None:
-        # A full queue means the program is far behind; what is left out here is sent again by the broker.
-        with contextlib.suppress(queue.Full):
+        # A full queue means the program is far behind; messages left out here are sent again by the broker.
+        try:
             self._events.put_nowait(event)
+        except queue.Full:
+            self.has_overflowed = True
 
     def _on_connect(self, client: Any, _userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.value >= REFUSED_FROM:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -36,6 +37,12 @@ class UplinkSettings(Strict):
     tls: bool = Field(default=True, description="false only for trials on this very machine")
     keepalive_s: int = Field(default=30, ge=5, le=3600)
     heartbeat_s: float = Field(default=20.0, ge=1, le=60)
+    reconnect_s: float = Field(
+        default=30.0, gt=0, le=600, description="of which a random part is waited when the connection is lost"
+    )
+    backlog_per_s: float = Field(
+        default=80.0, ge=1, le=10_000, description="messages that waited while offline"
+    )
 
     @field_validator("tls")
     @classmethod
@@ -118,7 +125,8 @@ class Settings(Strict):
         from models.default_monitors import BUDGET_PER_WEEK, default_monitors
         from models.detectors.bank import Trait
 
-        left_out = set(self.default_monitors.except_channels)
+        left_out = self.default_monitors.except_channels
+        _refuse_unknown(left_out, devices)
         traits = [
             Trait(channel.kind, channel.unit, channel.resolution, channel.name)
             for device in devices
@@ -126,6 +134,19 @@ class Settings(Strict):
             if channel.name not in left_out
         ]
         return default_monitors(traits, self.default_monitors.budget_per_week or BUDGET_PER_WEEK)
+
+
+def _refuse_unknown(left_out: Sequence[str], devices: Sequence[DeviceConfig]) -> None:
+    """A misspelt exception would leave its channel watched without a word."""
+    known = {channel.name for device in devices for channel in device.channels}
+    for place, name in enumerate(left_out):
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise ConfigurationError(
+                f"no channel is called {name}",
+                key=f"default_monitors.except_channels[{place}]",
+                expected=near[0] if near else "the name of a channel of a device or an asset",
+            )
 
 
 def load_settings(path: Path) -> Settings:

@@ -34,6 +34,7 @@ class Uplink:
     host: str = "127.0.0.1"
     port: int = 8883
     cloud: str = "http://127.0.0.1:8080"
+    reconnect_s: float = 2.0  # a street of two gateways is no herd
 
 
 def write_everything(plan: Plan, uplink: Uplink) -> None:

@@ -37,6 +37,7 @@ host = "127.0.0.1"
 port = {port}
 tls = false
 heartbeat_s = 1
+reconnect_s = 2
 [limits]
 message_readings = 20
 message_seconds = 1

@@ -33,6 +33,7 @@ id = "gw-a"
 [uplink]
 host = "127.0.0.1"
 port = {broker}
+reconnect_s = 2
 cloud = "http://127.0.0.1:{http}"
 [limits]
 message_readings = 20
