@@ -48,9 +48,9 @@ class Agent:
         self._started_ns = clock.monotonic_ns()
         self._trials = open_trials(state, settings, clock)
         self._pipeline = Pipeline.open(state, settings, clock)
-        self._clock_state = ClockWatch(clock)
+        self._clock_watch = ClockWatch(clock, state.clock)
         pulse = Pulse(clock)
-        self._devices = Devices(self._pipeline, pulse, clock=clock, clock_state=self._clock_state.read)
+        self._devices = Devices(self._pipeline, pulse, clock=clock, stamp=self._clock_watch.stamp)
         self._obeyer = Obeyer(self._pipeline, self._devices, self._trials, pulse, self._report)
         self._uplink = self._make_uplink()
         self._alone = Alone(state, settings, clock)
@@ -93,6 +93,7 @@ class Agent:
 
     def _tick(self) -> None:
         try:
+            self._look_at_clock()
             self._pipeline.cutter.step()
             self._pipeline.tidy()
         except OSError as wrong:
@@ -106,6 +107,12 @@ class Agent:
         if now - self._status_ns >= STATUS_EVERY_S * SECOND_NS:
             self._status_ns = now
             self._write_status("running")
+
+    def _look_at_clock(self) -> None:
+        record = self._clock_watch.look(self._pipeline.spool.boot)
+        if record is not None:
+            self._pipeline.outbox.put_urgent(Kind.CLOCK, record.model_dump_json().encode())
+            self._clock_watch.told(record)
 
     def _step_alone(self) -> None:
         uplink = self._uplink.state if self._uplink is not None else UplinkState()
@@ -127,6 +134,7 @@ class Agent:
         if self._uplink is not None:
             self._uplink.stop()
         self._write_status("stopped")
+        self._clock_watch.close()
         pipeline.close()
         log.info("stopped")
 
@@ -186,7 +194,7 @@ class Agent:
             backlog_messages=outbox.backlog(),
             readings=sum(running.loop.state.readings for running in self._devices.all()),
             code_version=models.__version__,
-            clock_trusted=self._clock_state.read() is not ClockState.UNTRUSTED,
+            clock_trusted=self._clock_watch.read() is not ClockState.UNTRUSTED,
             measures={**measures(), "unheard_s": round(self._alone.cloud.unheard_s, 1)},
             actions=self._alone.notes,
         )
@@ -207,7 +215,7 @@ class Agent:
             "up_s": round((self._clock.monotonic_ns() - self._started_ns) / SECOND_NS, 1),
             "config_version": self._obeyer.in_force.version,
             "on_trial": self._trials.course is not None,
-            "clock": self._clock_state.read().name.lower(),
+            "clock": self._clock_watch.read().name.lower(),
             "monitors": monitors_told(self._obeyer.in_force.document, self._pipeline.judge.failed),
             **self._alone.describe(),
         }

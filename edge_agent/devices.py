@@ -10,9 +10,10 @@ from edge_agent.drivers.table import make_driver
 from edge_agent.pipeline import Pipeline
 from edge_agent.sampler.backoff import Backoff
 from edge_agent.sampler.calibration import Calibration
+from edge_agent.sampler.clock_trust import Stamp
 from edge_agent.sampler.device_loop import DeviceLoop
 from edge_agent.trial.pulse import HeardJournal, Pulse
-from models.clock import Clock, ClockState
+from models.clock import Clock
 from models.configuration import DeviceConfig
 
 
@@ -28,9 +29,9 @@ class Devices:
     """Starts, changes and stops devices; what they give goes into the pipeline's spool."""
 
     def __init__(
-        self, pipeline: Pipeline, pulse: Pulse, *, clock: Clock, clock_state: Callable[[], ClockState]
+        self, pipeline: Pipeline, pulse: Pulse, *, clock: Clock, stamp: Callable[[], Stamp]
     ) -> None:
-        self._pipeline, self._clock, self._clock_state = pipeline, clock, clock_state
+        self._pipeline, self._clock, self._stamp = pipeline, clock, stamp
         self._journal = HeardJournal(pipeline.spool, pulse)
         self._running: dict[str, Running] = {}
 
@@ -75,7 +76,7 @@ class Devices:
             self._journal,
             period_s=device.period_s,
             clock=self._clock,
-            clock_state=self._clock_state,
+            stamp=self._stamp,
             backoff=Backoff(base_s=1.0, ceiling_s=30.0, draw=random.random),
             cursor=self._pipeline.cursors.get(device.name),
         )

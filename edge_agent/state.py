@@ -77,6 +77,10 @@ class StateFolder:
         return self.root / "test-action"
 
     @property
+    def clock(self) -> Path:
+        return self.root / "clock.json"
+
+    @property
     def status(self) -> Path:
         return self.root / "status.json"
 

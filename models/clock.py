@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Protocol
 
 SECOND_NS = 1_000_000_000
+# Wall and monotonic time are slewed alike; moved apart by more than this, the wall clock was stepped.
+STEP_NS = SECOND_NS // 2
 _BOOT_FILE = Path("/proc/sys/kernel/random/boot_id")
 # Nothing was ever measured before this: a wall clock below it has not been set since power-on.
 EARLIEST_NS = 1_735_689_600 * SECOND_NS  # 2025-01-01T00:00:00Z

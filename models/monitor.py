@@ -11,6 +11,7 @@ import numpy as np
 
 import models
 from models.alert import Alert, AlertState, Moment
+from models.clock import STEP_NS
 from models.configuration import MonitorConfig
 from models.detectors.bank import Judged, Scores, Trait, number
 from models.detectors.registry import make_bank
@@ -22,7 +23,6 @@ from models.trigger import NO_CROSSINGS, Crossings, Transition, Trigger
 from models.wire.messages import ChannelEntry
 
 _NO_BOOT = "0" * 32
-_STEP_NS = SECOND // 2  # the wall clock was stepped when it moves by more between two blocks
 
 
 class Monitor:
@@ -205,7 +205,7 @@ class Monitor:
         """
         known, now = self._offset, (block.boot, block.monotonic_offset_ns)
         step = now[1] - known[1] if known is not None else 0
-        if known is not None and known[0] == now[0] and abs(step) <= _STEP_NS:
+        if known is not None and known[0] == now[0] and abs(step) <= STEP_NS:
             self._offset = now
             return
         live = block.time[(block.quality & NO_EVENT_TIME) == 0]

@@ -11,7 +11,8 @@ from typing import Protocol
 from edge_agent.drivers.seam import Batch, Driver, DriverError, ExhaustedError
 from edge_agent.sampler.backoff import Backoff
 from edge_agent.sampler.calibration import Calibration
-from models.clock import SECOND_NS, Clock, ClockState
+from edge_agent.sampler.clock_trust import Stamp
+from models.clock import SECOND_NS, Clock
 from models.errors import TransientError
 from models.readings import ReadingBlock
 
@@ -53,14 +54,14 @@ class DeviceLoop:
         *,
         period_s: float,
         clock: Clock,
-        clock_state: Callable[[], ClockState],
+        stamp: Callable[[], Stamp],
         backoff: Backoff,
         cursor: str | None = None,
     ) -> None:
         self.name, self.state = name, DeviceState()
         self._driver, self._calibration, self._journal = driver, calibration, journal
         self._period_ns = round(period_s * SECOND_NS)
-        self._clock, self._clock_state, self._backoff = clock, clock_state, backoff
+        self._clock, self._stamp, self._backoff = clock, stamp, backoff
         self._cursor = cursor
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self.run, name=f"device-{name}", daemon=True)
@@ -121,11 +122,9 @@ class DeviceLoop:
 
     def _take(self, batch: Batch) -> None:
         if len(batch):
+            now = self._stamp()
             block = self._calibration.block(
-                batch,
-                wall_ns=self._clock.wall_ns(),
-                monotonic_ns=self._clock.monotonic_ns(),
-                state=self._clock_state(),
+                batch, wall_ns=now.wall_ns, monotonic_ns=now.monotonic_ns, state=now.state
             )
             if not self._store(block, batch.cursor):
                 return

@@ -10,7 +10,7 @@ from edge_rig import START, wait_until
 from edge_agent.drivers.seam import Batch, DriverError, ExhaustedError
 from edge_agent.sampler.backoff import Backoff
 from edge_agent.sampler.calibration import Calibration
-from edge_agent.sampler.clock_trust import clock_state
+from edge_agent.sampler.clock_trust import Stamp, clock_state
 from edge_agent.sampler.device_loop import DeviceLoop
 from models.clock import ClockState, SystemClock
 from models.configuration import ChannelConfig, DeviceConfig
@@ -68,11 +68,16 @@ class Shelf:
         self.acknowledged_when_stored.append(len(self.driver.acknowledged) if self.driver else 0)
 
 
+def trusted() -> Stamp:
+    clock = SystemClock()
+    return Stamp(clock.wall_ns(), clock.monotonic_ns(), ClockState.TRUSTED)
+
+
 def run_loop(driver: ScriptedDriver, shelf: Shelf, cursor: str | None = None) -> DeviceLoop:
     shelf.driver = driver
     loop = DeviceLoop(
         "d", driver, Calibration(DEVICE, {"t": 1}, late_s=1, ahead_s=1, owns_time=True), shelf,
-        period_s=1.0, clock=SystemClock(), clock_state=lambda: ClockState.TRUSTED,
+        period_s=1.0, clock=SystemClock(), stamp=trusted,
         backoff=Backoff(base_s=0.01, ceiling_s=0.01, draw=lambda: 1.0), cursor=cursor,
     )  # fmt: skip
     loop.run()
@@ -112,7 +117,7 @@ def test_stop_while_the_journal_is_full_acknowledges_nothing():
     driver, shelf = ScriptedDriver(1.0), Shelf(refusals=10**6)
     loop = DeviceLoop(
         "d", driver, Calibration(DEVICE, {"t": 1}, late_s=1, ahead_s=1, owns_time=True), shelf,
-        period_s=1.0, clock=SystemClock(), clock_state=lambda: ClockState.TRUSTED,
+        period_s=1.0, clock=SystemClock(), stamp=trusted,
         backoff=Backoff(base_s=0.01, ceiling_s=0.01, draw=lambda: 1.0),
     )  # fmt: skip
     loop.start()

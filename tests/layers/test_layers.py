@@ -27,7 +27,7 @@ ORDER = {
         "obeyer app cli"
     ).split(),
     "models": (
-        "errors compile clock identity physical_range readings alert outcome configuration assets wire "
+        "errors compile clock identity physical_range readings mending alert outcome configuration assets wire "
         "snapshot detectors default_monitors budget trigger_pass trigger monitor replay evaluation lab"
     ).split(),
 }
