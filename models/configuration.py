@@ -74,6 +74,13 @@ class TriggerConfig(Strict):
     off: float | None = Field(default=None, ge=0, le=10, description="none: 0.7 of `on`")
     on_delay_s: float = Field(default=0.0, ge=0)
     off_delay_s: float = Field(default=0.0, ge=0)
+    on_readings: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        exclude_if=lambda wanted: wanted == 1,
+        description="so many readings in a row must reach `on`, beside the delay",
+    )
     # Left out where there is none, so that gateways of before understand a document that does without.
     budget_per_week: float | None = Field(
         default=None,

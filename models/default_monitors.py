@@ -38,6 +38,7 @@ class Norm(NamedTuple):
     source: str
 
 
+_CONFIRMED = 2  # one reading beyond a norm may be a spike of the equipment
 _CALM_S = 900.0  # an alert ends when it has been quiet for so long
 _SLOW = {"smooth_s": 3600.0, "frame_s": 900.0}
 # What burns or poisons must be told within a minute; a machine's load jumps by nature and wears out in days;
@@ -153,7 +154,9 @@ def _alive(kinds: Kinds, budget: float) -> Iterable[MonitorConfig]:
 def _norms(kinds: Kinds) -> Iterable[MonitorConfig]:
     for norm in NORMS:
         if traits := [trait for trait in kinds.get(norm.kind, ()) if trait.unit == norm.unit]:
-            trigger = TriggerConfig(on=5.0, on_delay_s=norm.for_s, off_delay_s=_CALM_S)
+            trigger = TriggerConfig(
+                on=5.0, on_delay_s=norm.for_s, off_delay_s=_CALM_S, on_readings=_CONFIRMED
+            )
             name = f"norm-{_written(norm.kind)}-{norm.high:g}"
             yield _monitor(name, "limit", {"high": norm.high}, traits, trigger)
 

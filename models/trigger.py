@@ -6,8 +6,10 @@
       +-----------------+                               +-------------------+
       ^------------------------- off_delay passed --------------------------+
 
-A delay of zero passes at once. Between readings the last score stands; delays that end between readings
-end on a whole second. Readings that are imported, not believed or not judged never move a trigger.
+A delay of zero passes at once. `on_readings` above 1 keeps it PENDING until so many readings in a row have
+reached `on`, however long that takes: one odd reading is no alert. Between readings the last score stands;
+delays that end between readings end on a whole second. Readings that are imported, not believed or not
+judged never move a trigger.
 """
 
 from __future__ import annotations
@@ -59,9 +61,18 @@ class Why(enum.IntEnum):
 
 
 def next_phase(
-    phase: Phase, score: float, waited_ns: int, on: float, off: float, on_delay_ns: int, off_delay_ns: int
+    phase: Phase,
+    score: float,
+    waited_ns: int,
+    on: float,
+    off: float,
+    on_delay_ns: int,
+    off_delay_ns: int,
+    missing: int = 0,
 ) -> tuple[Phase, Why]:
     """Phase after hearing `score`, `waited_ns` after the present phase began, and why.
+
+    `missing`: how many more readings in a row must reach `on` before it fires.
 
     >>> next_phase(Phase.IDLE, 10.0, 0, 3.0, 2.1, 0, 0)
     (<Phase.FIRING: 2>, <Why.ROSE: 1>)
@@ -71,11 +82,12 @@ def next_phase(
     if phase == Phase.IDLE:
         if not above:
             return Phase.IDLE, Why.QUIET
-        return (Phase.PENDING if on_delay_ns else Phase.FIRING), Why.ROSE
+        return (Phase.PENDING if on_delay_ns or missing > 0 else Phase.FIRING), Why.ROSE
     if phase == Phase.PENDING:
         if not above:
             return Phase.IDLE, Why.FELL
-        return (Phase.FIRING, Why.LASTED) if waited_ns >= on_delay_ns else (Phase.PENDING, Why.WAITING)
+        has_lasted = waited_ns >= on_delay_ns and missing <= 0
+        return (Phase.FIRING, Why.LASTED) if has_lasted else (Phase.PENDING, Why.WAITING)
     if phase == Phase.FIRING:
         if not below:
             return Phase.FIRING, Why.STAYED
@@ -101,6 +113,7 @@ class Trigger:
     def __init__(self, config: TriggerConfig, channels: int) -> None:
         self._on, self._off = config.on, config.off_threshold
         self._delays = (round(config.on_delay_s * SECOND), round(config.off_delay_s * SECOND))
+        self._patience = (*self._delays, config.on_readings)
         self.needs_time = bool(self._delays[0] or self._delays[1])
         self._wished = config.budget_per_week or 0.0
         self.state = fresh_state(channels)
@@ -140,7 +153,7 @@ class Trigger:
             self._wished,
             self._on,
             self._share,
-            *self._delays,
+            *self._patience,
             moved,
             told,
         )
@@ -149,13 +162,15 @@ class Trigger:
     def judge(self, judged: AdvanceScores) -> list[Transition]:
         """Hear what a bank's `advance` says."""
         moved, told = self._room(2 * len(judged.slot))
-        found = step_judgements(self.state, judged.slot, judged.at, judged.table, *self._delays, moved, told)
+        found = step_judgements(
+            self.state, judged.slot, judged.at, judged.table, *self._patience, moved, told
+        )
         return self._transitions(found)
 
     def advance(self, time_ns: int) -> list[Transition]:
         """Let delays end by event time `time_ns`."""
         moved, told = self._room(len(self.state))
-        return self._transitions(settle(self.state, time_ns, *self._delays, moved, told, 0))
+        return self._transitions(settle(self.state, time_ns, *self._patience, moved, told, 0))
 
     def shift(self, delta_ns: int) -> None:
         """Move remembered times by a step of the wall clock. What alerts will say stays as it was said."""

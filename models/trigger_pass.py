@@ -43,6 +43,7 @@ STATE = np.dtype(
         ("quality", "i4"),
         ("on", "f8"),  # the channel's thresholds; an alarm budget moves them
         ("off", "f8"),
+        ("rose", "i8"),  # readings in a row that reached `on`
     ]
 )
 TIMES = ("since", "advanced", "last_time", "run_time")
@@ -50,15 +51,22 @@ TIMES = ("since", "advanced", "last_time", "run_time")
 
 @kernel
 def decide(
-    phase: int, score: float, waited: int, on: float, off: float, on_delay: int, off_delay: int
+    phase: int,
+    score: float,
+    waited: int,
+    on: float,
+    off: float,
+    on_delay: int,
+    off_delay: int,
+    missing: int = 0,
 ) -> int:
     """`trigger.next_phase` as numbers, without the reason; a test holds the two equal."""
     if phase <= PENDING:
         if score < on:
             return IDLE
         if phase == IDLE:
-            return PENDING if on_delay > 0 else FIRING
-        return FIRING if waited >= on_delay else PENDING
+            return PENDING if on_delay > 0 or missing > 0 else FIRING
+        return FIRING if waited >= on_delay and missing <= 0 else PENDING
     if not (score < off or score <= 0.0 < on):
         return FIRING
     if phase == FIRING:
@@ -113,6 +121,7 @@ def _settle_one(
     time: int,
     on_delay: int,
     off_delay: int,
+    on_readings: int,
     moved: NDArray[np.int64],
     told: NDArray[Any],
     found: int,
@@ -124,7 +133,8 @@ def _settle_one(
         delay = on_delay if state.phase == PENDING else off_delay
         due = whole_second(state.since + delay, state.advanced)
         if due <= time:
-            phase = decide(state.phase, state.score, delay, state.on, state.off, on_delay, off_delay)
+            missing = on_readings - state.rose
+            phase = decide(state.phase, state.score, delay, state.on, state.off, on_delay, off_delay, missing)
             kind = _move(state, phase, due)
             if kind:
                 found = _tell(state, slot, kind, due, moved, told, found)
@@ -138,6 +148,7 @@ def settle(
     time: int,
     on_delay: int,
     off_delay: int,
+    on_readings: int,
     moved: NDArray[np.int64],
     told: NDArray[Any],
     found: int,
@@ -147,7 +158,7 @@ def settle(
     Transitions are added to the `found` ones in `moved` and `told`; returns how many there are then.
     """
     for slot in range(states.shape[0]):
-        found = _settle_one(states[slot], slot, time, on_delay, off_delay, moved, told, found)
+        found = _settle_one(states[slot], slot, time, on_delay, off_delay, on_readings, moved, told, found)
     return found
 
 
@@ -172,6 +183,7 @@ def step_rows(
     share: float,
     on_delay: int,
     off_delay: int,
+    on_readings: int,
     moved: NDArray[np.int64],
     told: NDArray[Any],
 ) -> int:
@@ -183,7 +195,7 @@ def step_rows(
     found, cut = 0, 0
     for row in range(channel.shape[0]):
         while cut < cut_rows.shape[0] and cut_rows[cut] <= row:
-            found = settle(states, cut_seconds[cut], on_delay, off_delay, moved, told, found)
+            found = settle(states, cut_seconds[cut], on_delay, off_delay, on_readings, moved, told, found)
             cut += 1
         if not flags[row] & JUDGED:
             continue
@@ -200,7 +212,9 @@ def step_rows(
         state.last_value = value[row]
         _mark_run(state, flags[row])
         was = state.phase
-        phase = decide(was, score, time[row] - state.since, state.on, state.off, on_delay, off_delay)
+        state.rose = state.rose + 1 if score >= state.on else 0
+        waited, missing = time[row] - state.since, on_readings - state.rose
+        phase = decide(was, score, waited, state.on, state.off, on_delay, off_delay, missing)
         if was == IDLE and phase != IDLE:
             state.onset_index = state.run_index if flags[row] & RUN else state.last_index
             state.onset_time = state.run_time if flags[row] & RUN else time[row]
@@ -258,16 +272,21 @@ def step_judgements(
     table: Floats,
     on_delay: int,
     off_delay: int,
+    on_readings: int,
     moved: NDArray[np.int64],
     told: NDArray[Any],
 ) -> int:
-    """Hear what `advance` judged. The onset is the run's first reading, else the last reading of all."""
+    """Hear what `advance` judged; it rests on time, not on one reading, and needs no other to confirm it.
+
+    The onset is the run's first reading, else the last reading of all."""
     found = 0
     for row in range(slot.shape[0]):
         state = states[slot[row]]
         # Delays that ended before this judgement come first, as they do when every second is stepped through.
-        found = _settle_one(state, slot[row], at[row] - SECOND, on_delay, off_delay, moved, told, found)
+        before = at[row] - SECOND
+        found = _settle_one(state, slot[row], before, on_delay, off_delay, on_readings, moved, told, found)
         state.score = table[0, row]
+        state.rose = on_readings
         was = state.phase
         phase = decide(was, state.score, at[row] - state.since, state.on, state.off, on_delay, off_delay)
         if was == IDLE and phase != IDLE:

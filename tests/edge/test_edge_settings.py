@@ -147,6 +147,16 @@ def test_default_monitors_watch_all_channels_but_those_excepted(tmp_path, capsys
     assert json.loads(capsys.readouterr().out)["monitors"] == 4
 
 
+def test_default_monitors_refuse_an_exception_that_names_no_channel(tmp_path):
+    written = tmp_path / "gateway.toml"
+    written.write_text(GOOD + '\n[default_monitors]\nexcept_channels = ["hall/temperatur"]\n')
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings(written)
+    assert refused.value.key == "default_monitors.except_channels[0]"
+    assert refused.value.expected == "hall/temperature"
+    assert refused.value.line == len(GOOD.splitlines()) + 3
+
+
 def test_default_monitors_refuse_a_budget_of_nothing_by_line(tmp_path):
     written = tmp_path / "gateway.toml"
     written.write_text(GOOD + "\n[default_monitors]\nbudget_per_week = 0\n")

@@ -19,14 +19,14 @@ START = 1_790_000_000 * SECOND
 CHANNELS = {1: ChannelEntry(number=1, name="a", unit="Cel"), 2: ChannelEntry(number=2, name="b")}
 
 
-def monitor(on_delay_s=0.0, off_delay_s=0.0, detector="limit", **parameters):
+def monitor(on_delay_s=0.0, off_delay_s=0.0, detector="limit", on_readings=1, **parameters):
     config = MonitorConfig(
         name="hot",
         detector=detector,
         parameters=parameters or {"high": 60},
         channels=("a", "b"),
         hazard="fire",
-        trigger=TriggerConfig(on=5, on_delay_s=on_delay_s, off_delay_s=off_delay_s),
+        trigger=TriggerConfig(on=5, on_delay_s=on_delay_s, off_delay_s=off_delay_s, on_readings=on_readings),
     )
     return Monitor(config, CHANNELS, gateway="gw-1")
 
@@ -49,11 +49,11 @@ def told(alerts):
 
 def test_compiled_decision_equals_the_pure_function():
     scores = (0.0, 1.0, 2.1, 2.5, 3.0, 9.9)
-    for phase, score, waited, on, off, on_delay, off_delay in itertools.product(
-        Phase, scores, (0, 4, 5, 6), (0.0, 3.0), (0.0, 2.1, 3.0), (0, 5), (0, 5)
+    for phase, score, waited, on, off, on_delay, off_delay, missing in itertools.product(
+        Phase, scores, (0, 4, 5, 6), (0.0, 3.0), (0.0, 2.1, 3.0), (0, 5), (0, 5), (-1, 0, 1)
     ):
-        expected, _ = next_phase(phase, score, waited, on, off, on_delay, off_delay)
-        assert decide(int(phase), score, waited, on, off, on_delay, off_delay) == expected
+        given = (score, waited, on, off, on_delay, off_delay, missing)
+        assert decide(int(phase), *given) == next_phase(phase, *given)[0]
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,28 @@ def test_compiled_decision_equals_the_pure_function():
 )
 def test_decision_and_its_reason(phase, score, waited, delays, expected):
     assert next_phase(phase, score, waited, 3.0, 2.1, *delays) == expected
+
+
+def test_one_odd_reading_is_no_alert_where_two_are_asked_for():
+    patient = monitor(on_readings=2)
+    assert feed(patient, [(0, 20), (1, 90), (2, 20), (3, 90)]) == []
+    assert feed(patient, [(4, 91)], first_index=4) == [("firing", 4)]
+
+
+def test_a_delay_that_ends_on_one_reading_waits_for_the_second():
+    slow = monitor(on_delay_s=30, on_readings=2)
+    assert feed(slow, [(0, 90)]) == []
+    assert told(slow.advance(START + 45 * SECOND)) == []
+    assert feed(slow, [(60, 90)], first_index=1) == [("firing", 60)]
+    early = monitor(on_delay_s=30, on_readings=2)
+    assert feed(early, [(0, 90), (10, 90)]) == []
+    assert told(early.advance(START + 45 * SECOND)) == [("firing", 30)]
+
+
+def test_silence_needs_no_second_reading():
+    absent = monitor(detector="absence", on_readings=3, after_s=60)
+    assert feed(absent, [(0, 20)]) == []
+    assert told(absent.advance(START + 90 * SECOND)) == [("firing", 60), ("firing", 60)]
 
 
 def test_one_high_reading_fires_and_the_next_low_one_resolves():

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.compile import kernel
+from models.compile import fetch_ahead, kernel
 from models.detectors.fusion.blend import learn_evidence, surprise_of_evidence
 from models.detectors.fusion.day import VISIT_NS, learn_day, usual_now
 from models.detectors.fusion.doubt import eased, heed, resume_at, tighten
@@ -23,7 +23,7 @@ from models.detectors.fusion.parts import (
     packed_shares,
     rate_parts,
 )
-from models.detectors.fusion.record import DAY, EMBED, PARTS, SHAPES
+from models.detectors.fusion.record import DAY, EMBED, FIELDS, PARTS, SHAPES
 from models.detectors.fusion.shapes import follow_frames, nearest, note_closings, remember_newest, shape_at
 from models.detectors.learned import NANO, step_of
 from models.detectors.plausibility import FAULTY, RECOVERED, teaches
@@ -42,6 +42,11 @@ from models.readings import Bytes, Floats, Int64s
 _FARTHEST = 1e18  # single precision squares it
 _SCATTER_GAIN = 1.0 / 512.0
 _LONGEST_PACES = 8  # after a silence, a reading stands for at most so many usual intervals
+_LINE = 64  # bytes that come from memory at once
+_FIELDS_AT: Any = np.dtype(FIELDS).fields or {}
+_FIRST_LINES = -(-_FIELDS_AT["shapes"][1] // _LINE)  # head, frames and day
+_LAST_AT = _FIELDS_AT["sketch"][1]
+_LAST_LINES = -(-(np.dtype(FIELDS).itemsize - _LAST_AT) // _LINE)  # sketches, blend and the fault stage
 
 
 @kernel
@@ -68,6 +73,20 @@ def draw_band(out: Floats, row: int, centre: float, reach: float, side: int) -> 
     out[1, row] = centre
     out[2, row] = centre - reach if reach > 0.0 and side <= 0 else np.nan
     out[3, row] = centre + reach if reach > 0.0 and side >= 0 else np.nan
+
+
+@kernel
+def fetch_next(states: NDArray[Any], slots: NDArray[np.int32], base: int, channel: int) -> None:
+    """Ask memory for what the next row's channel is judged by, but for its past shapes: they are read in
+    order, and come by themselves."""
+    place = channel - base
+    if place < 0 or place >= slots.shape[0] or slots[place] < 0:
+        return
+    record = states.ctypes.data + slots[place] * states.strides[0]
+    for line in range(_FIRST_LINES):
+        fetch_ahead(record + _LINE * line)
+    for line in range(_LAST_LINES):
+        fetch_ahead(record + _LAST_AT + _LINE * line)
 
 
 @kernel
@@ -103,6 +122,8 @@ def score_default(
     shape, scratch = np.empty(EMBED, np.float32), np.empty(EMBED, np.float32)
     apart, part = np.empty(SHAPES, np.float32), np.empty(PARTS)
     for row in range(channel.shape[0]):
+        if row + 1 < channel.shape[0]:
+            fetch_next(states, slots, base, channel[row + 1])
         clear(out, flags, row)
         slot = heard_slot(slots, base, channel[row], quality[row])
         if slot < 0:
