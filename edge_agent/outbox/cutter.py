@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.outbox.record import SpoolRecord
 from edge_agent.outbox.rows import BulkPart, SpoolMark
 from edge_agent.outbox.spool import Spool
-from models.clock import SECOND_NS
+from edge_agent.outbox.thinner import Thinner
+from models.clock import SECOND_NS, STEP_NS
+from models.configuration import ThinConfig
+from models.mending import RightTime, mend_block
 from models.readings import Floats, ReadingBlock, join_blocks
 from models.wire.columns import encode_columns
 from models.wire.envelope import Kind
 
-# Times under one header are mended together, so the clock must not have stepped between its blocks.
-_SAME_CLOCK_NS = SECOND_NS
+# So much of the spool may be held back until the clock is set; then it goes out as it is.
+_HELD_SHARE = 0.25
 
 
 class Cutter:
@@ -22,6 +26,10 @@ class Cutter:
 
     `announce` is called before readings go out: their channels must be known. Only what the
     disk has is cut: a position in the outbox never lies beyond the spool after a power cut.
+
+    `thin`: channels whose telemetry is thinned, by number; `full`: those of them that are not now, as they
+    are near an alert. `waits`: whether readings wait in the spool for the clock to be set; `right`: what
+    those taken before it was set are mended by, before their bytes are fixed.
     """
 
     def __init__(
@@ -34,12 +42,19 @@ class Cutter:
         readings: int,
         seconds: float,
         monotonic_ns: Callable[[], int],
+        thin: Callable[[], Mapping[int, ThinConfig]] = dict,
+        full: Callable[[], Collection[int]] = tuple,
+        waits: Callable[[], bool] = bool,
+        right: Callable[[], RightTime | None] = lambda: None,
     ) -> None:
         self._spool, self._outbox, self._resolution = spool, outbox, resolution
         self._announce = announce
         self._readings, self._wait_ns = readings, round(seconds * SECOND_NS)
         self._monotonic_ns = monotonic_ns
-        self._cut_to = self._read_to = max(outbox.mark().position, spool.start)
+        self._thin, self._full, self._waits, self._right = thin, full, waits, right
+        mark = outbox.mark()
+        self._thinner = Thinner(mark.thinner)
+        self._cut_to = self._read_to = max(mark.position, spool.start)
         self._waiting: list[SpoolRecord] = []
         self._waiting_since = 0
 
@@ -51,19 +66,21 @@ class Cutter:
     def step(self, *, final: bool = False) -> int:
         """Sync the spool, and cut what is due (`final`: all there is); how many messages that made."""
         synced = self._spool.sync()
+        if self._waits() and synced - self._cut_to < self._spool.max_bytes * _HELD_SHARE:
+            return 0
         made = 0
         while True:
             self._fetch(synced)
             due = final or self._monotonic_ns() - self._waiting_since >= self._wait_ns
             groups, left = group_records(self._waiting, self._readings, all_of_it=due)
             if not groups:
-                return made
+                return made + (self._flush() if final else 0)
             self._commit(groups)
             self._waiting = left
             self._waiting_since = self._monotonic_ns()
             made += len(groups)
             if self._read_to >= synced and not left:
-                return made
+                return made + (self._flush() if final else 0)
 
     def _fetch(self, synced: int) -> None:
         held = sum(len(record.block) for record in self._waiting)
@@ -78,15 +95,44 @@ class Cutter:
             held += sum(len(record.block) for record in records)
 
     def _commit(self, groups: Sequence[Sequence[SpoolRecord]]) -> None:
-        resolution = self._resolution()
-        parts = [_part(join_blocks([r.block for r in group]), resolution) for group in groups]
         last = groups[-1][-1]
         cursors = {r.device: r.cursor for group in groups for r in group if r.cursor is not None}
-        times = [part.to_at for part in parts]
-        mark = SpoolMark(last.end, last.block.boot, last.block.next_index, cursors, max(times))
-        self._announce()
-        self._outbox.put_bulk(parts, mark)
+        blocks = [self._mended(join_blocks([r.block for r in group])) for group in groups]
+        latest = max(int(block.time.max()) for block in blocks)
+        thin, full, before = self._thin(), self._full(), self._thinner.state
+        try:
+            parts = [part for block in blocks for part in self._thinner.take(block, thin, full)]
+            mark = SpoolMark(
+                last.end, last.block.boot, last.block.next_index, cursors, latest, self._thinner.state
+            )
+            self._put(parts, mark)
+        except BaseException:
+            self._thinner = Thinner(before)  # nothing was stored: the same records come again
+            raise
         self._cut_to = last.end
+
+    def _flush(self) -> int:
+        """Store what thinning holds back; how many messages that made."""
+        before = self._thinner.state
+        if not before:
+            return 0
+        try:
+            parts = self._thinner.flush()
+            self._put(parts, replace(self._outbox.mark(), thinner=""))
+        except BaseException:
+            self._thinner = Thinner(before)
+            raise
+        return len(parts)
+
+    def _put(self, blocks: Sequence[ReadingBlock], mark: SpoolMark) -> None:
+        resolution = self._resolution()
+        self._announce()
+        self._outbox.put_bulk([_part(block, resolution) for block in blocks], mark)
+
+    def _mended(self, block: ReadingBlock) -> ReadingBlock:
+        """With right times, where it was taken in this boot before the clock was set."""
+        right = self._right() if block.boot == self._spool.boot else None
+        return block if right is None else mend_block(block, right)
 
 
 def group_records(
@@ -112,7 +158,8 @@ def group_records(
 
 
 def _goes_on(before: ReadingBlock, after: ReadingBlock) -> bool:
-    near = abs(after.monotonic_offset_ns - before.monotonic_offset_ns) < _SAME_CLOCK_NS
+    # Times under one header are mended together, so the clock must not have stepped between its blocks.
+    near = abs(after.monotonic_offset_ns - before.monotonic_offset_ns) < STEP_NS
     follows = after.boot == before.boot and after.first_index == before.next_index
     return follows and near and after.clock == before.clock
 

@@ -38,6 +38,7 @@ class SpoolMark:
     next_index: int
     cursors: Mapping[str, str]
     last_time: int = 0
+    thinner: str = ""  # what thinning holds back and goes on with
 
 
 def body_start(raw: bytes) -> int:
@@ -53,7 +54,7 @@ def set_meta(db: sqlite3.Connection, key: str, value: object) -> None:
 
 def store_mark(db: sqlite3.Connection, mark: SpoolMark) -> None:
     """Keep how far the spool was cut."""
-    for key in ("position", "boot", "next_index", "last_time"):
+    for key in ("position", "boot", "next_index", "last_time", "thinner"):
         set_meta(db, key, getattr(mark, key))
     db.executemany(
         "INSERT INTO cursor VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET value = excluded.value",
@@ -131,6 +132,7 @@ def read_mark(db: sqlite3.Connection) -> SpoolMark:
         whole(meta, "next_index"),
         cursors,
         whole(meta, "last_time"),
+        meta.get("thinner", ""),
     )
 
 

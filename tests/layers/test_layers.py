@@ -27,8 +27,8 @@ ORDER = {
         "obeyer app cli"
     ).split(),
     "models": (
-        "errors compile clock identity physical_range readings mending alert outcome configuration assets wire "
-        "snapshot detectors default_monitors budget trigger_pass trigger monitor replay evaluation lab"
+        "errors compile clock identity physical_range readings mending alert outcome configuration assets "
+        "wire snapshot detectors default_monitors budget trigger_pass trigger monitor replay evaluation lab"
     ).split(),
 }
 # Not for a gateway: memory and seconds it does not have.
