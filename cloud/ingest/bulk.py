@@ -11,7 +11,7 @@ from cloud.fleet.channels import take_table
 from cloud.fleet.registry import Where, find_gateway
 from cloud.ingest import quarantine
 from cloud.ingest.inbox import Waiting
-from cloud.ingest.inspection import Poison, Sound, Span, inspect
+from cloud.ingest.inspection import Carried, Poison, Sound, Span, inspect
 from cloud.ingest.urgent import Fate, clone_of
 from cloud.series.store import Arrival, Put, SeriesStore
 from cloud.storage.engine import transaction
@@ -43,7 +43,7 @@ class BulkIntake:
 
         `broken` says why this program could not take the batch before: then it goes to quarantine.
         """
-        found = [self._inspect(waiting, broken) for waiting in batch]
+        found = self._unwrap(batch, [self._inspect(waiting, broken) for waiting in batch])
         pairs = list(zip(batch, found, strict=True))
         known = [(waiting, it) for waiting, it in pairs if it.envelope]
         puts = self._store.put([_arrival(waiting, it) for waiting, it in known])
@@ -56,9 +56,32 @@ class BulkIntake:
         found = inspect(waiting.received.topic, waiting.received.payload, Stream.BULK, self._find)
         if isinstance(found, Sound) and broken:
             return _poisoned(found, "internal", broken)
+        if isinstance(found, Sound) and isinstance(found.body, Carried):
+            inner = found.body.inner
+            if isinstance(inner.body, ChannelTable) and isinstance(self._learn(inner, inner.body), Poison):
+                return _poisoned(found, "body", "a carried table of channels that cannot be used")
         if isinstance(found, Sound) and isinstance(found.body, ChannelTable):
             return self._learn(found, found.body)
         return found
+
+    def _unwrap(self, batch: Sequence[Waiting], found: Sequence[Sound | Poison]) -> list[Sound | Poison]:
+        """Store carried messages under the identity they had, and leave the outer one its number alone.
+
+        Where another message has that identity (two copies of one outbox) the content goes with the outer.
+        """
+        carried = [
+            (at, it, it.body.inner)
+            for at, it in enumerate(found)
+            if isinstance(it, Sound) and isinstance(it.body, Carried)
+        ]
+        unwrapped = list(found)
+        if carried:
+            puts = self._store.put([_arrival(batch[at], inner) for at, _, inner in carried])
+            for (at, outer, inner), put in zip(carried, puts, strict=True):
+                is_clone = put is Put.CLONE
+                envelope = replace(outer.envelope, body=inner.envelope.body) if is_clone else outer.envelope
+                unwrapped[at] = Sound(envelope, outer.where, inner.body if is_clone else Span(0, 0, 0))
+        return unwrapped
 
     def _learn(self, found: Sound, table: ChannelTable) -> Sound | Poison:
         identity = found.envelope.identity

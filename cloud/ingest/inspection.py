@@ -42,7 +42,14 @@ class Sound:
 
     envelope: Envelope
     where: Where
-    body: BaseModel | Span
+    body: BaseModel | Span | Carried
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A message of an earlier epoch inside one of now: good once, under whichever identity it comes first."""
+
+    inner: Sound
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +90,19 @@ def inspect(
     if envelope.identity.stream is not stream:
         return Poison("stream", f"stream {envelope.identity.stream.name} on {topic}", sender, where)
     try:
-        return Sound(envelope, where, read_body(envelope))
+        return Sound(envelope, where, read_body(envelope, where))
     except WireError as wrong:
         return Poison(wrong.code, str(wrong), sender, where, envelope)
 
 
-def read_body(envelope: Envelope) -> BaseModel | Span:
+def read_body(envelope: Envelope, where: Where) -> BaseModel | Span | Carried:
     """The body by its kind; WireError when it cannot be read or claims to be somebody else's."""
     try:
         kind = Kind(envelope.kind)
     except ValueError as wrong:
         raise BodyError("kind", f"kind {envelope.kind} is not known to this release") from wrong
+    if kind is Kind.CARRIED:
+        return _carried(envelope, where)
     stream, model = BODIES[kind]
     if stream is not envelope.identity.stream:
         raise BodyError("kind", f"{kind.name} does not travel in {envelope.identity.stream.name}")
@@ -108,6 +117,15 @@ def read_body(envelope: Envelope) -> BaseModel | Span:
     if isinstance(body, Alert) and body.gateway != envelope.identity.gateway:
         raise BodyError("spoofed", f"an alert of {body.gateway!r} in a message of another gateway")
     return body
+
+
+def _carried(outer: Envelope, where: Where) -> Carried:
+    """The message inside; WireError when it cannot be used, or could not have come this way by itself."""
+    inner = open_envelope(outer.body)
+    own = (outer.identity.gateway, outer.identity.stream)
+    if (inner.identity.gateway, inner.identity.stream) != own or inner.kind == Kind.CARRIED:
+        raise BodyError("spoofed", "a carried message of another gateway or stream, or carried twice")
+    return Carried(Sound(inner, where, read_body(inner, where)))
 
 
 def _span(body: bytes) -> Span:

@@ -166,7 +166,8 @@ class UrgentLane(Lane):
         identity = found.envelope.identity
         self.receipts.mark(identity, quarantined=fate is Fate.QUARANTINED)
         if isinstance(found, Sound) and isinstance(found.body, GapRecord):
-            self._ask_bulk(identity.gateway, identity.epoch, reload=True)
+            ask = self._ask_bulk if found.body.stream is Stream.BULK else self.ask
+            ask(identity.gateway, identity.epoch, reload=True)
 
     def _store_status(self, waiting: Waiting, broken: str | None) -> None:
         """Health and reported have no identity: the latest is kept, nothing is receipted."""

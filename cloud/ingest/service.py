@@ -139,7 +139,8 @@ class IngestService:
 def _urgent_windows(main: Engine) -> Callable[[str, int], Window]:
     def load(gateway_id: str, epoch: int) -> Window:
         with reading(main) as session:
-            return load_window(session, UrgentIdentity, gateway_id, epoch, [])
+            gaps = gaps_of(session, gateway_id, epoch, Stream.URGENT)
+            return load_window(session, UrgentIdentity, gateway_id, epoch, gaps)
 
     return load
 
@@ -147,7 +148,7 @@ def _urgent_windows(main: Engine) -> Callable[[str, int], Window]:
 def _bulk_windows(main: Engine, series: Engine) -> Callable[[str, int], Window]:
     def load(gateway_id: str, epoch: int) -> Window:
         with reading(main) as session:
-            gaps = gaps_of(session, gateway_id, epoch)
+            gaps = gaps_of(session, gateway_id, epoch, Stream.BULK)
         with reading(series) as session:
             return load_window(session, BulkIdentity, gateway_id, epoch, gaps)
 

@@ -11,7 +11,7 @@ from cloud.dispatch.respond import respond_to_alert
 from cloud.errors import RefusedError
 from cloud.incidents.tables import EvidenceRow
 from cloud.ingest import quarantine
-from cloud.ingest.inspection import Poison, Sound
+from cloud.ingest.inspection import Carried, Poison, Sound
 from cloud.ingest.tables import LedgerRecord, UrgentIdentity
 from cloud.ingest.window import GAP
 from cloud.storage.engine import transaction
@@ -76,6 +76,27 @@ def _take(session: Session, topic: str, payload: bytes, found: Sound | Poison, n
     return Fate.STORED
 
 
+def _apply_carried(session: Session, inner: Sound, now: int) -> None:
+    """What a carried message causes, unless it came by itself before. Where another message has its number
+    (two copies of one outbox), it counts all the same: the outer identity is its own."""
+    before = _stored(session, inner.envelope)
+    if before is not None and before.digest == inner.envelope.digest:
+        return
+    if before is None:
+        identity = inner.envelope.identity
+        session.add(
+            UrgentIdentity(
+                gateway_id=identity.gateway,
+                epoch=identity.epoch,
+                sequence=identity.sequence,
+                digest=inner.envelope.digest,
+                received_at=now,
+                quarantined=False,
+            )
+        )
+    _apply(session, inner, now)
+
+
 def clone_of(envelope: Envelope, found: Sound | Poison) -> Poison:
     """The same number with other bytes: a copied card, a restored image, a disk that lies."""
     identity = envelope.identity
@@ -92,7 +113,9 @@ def _stored(session: Session, envelope: Envelope) -> UrgentIdentity | None:
 
 def _apply(session: Session, found: Sound, now: int) -> None:
     body, site_id = found.body, found.where.site_id
-    if isinstance(body, Alert):
+    if isinstance(body, Carried):
+        _apply_carried(session, body.inner, now)
+    elif isinstance(body, Alert):
         respond_to_alert(session, body, now)
     elif isinstance(body, Evidence):
         if session.get(EvidenceRow, body.alert) is None:

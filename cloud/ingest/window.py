@@ -11,10 +11,9 @@ from sqlalchemy.orm import Session
 from cloud.ingest.tables import LedgerRecord, UrgentIdentity
 from cloud.series.tables import BulkIdentity
 from models.identity import Stream
-from models.wire.messages import Receipt
+from models.wire.messages import RECEIPT_NAMES, Receipt
 
 MOST_BEYOND = 10_000  # kept in memory; more is read from the database again when its turn comes
-MOST_NAMED = 500  # of them stand in one receipt
 MOST_QUARANTINED = 100
 GAP = "gap"
 
@@ -63,7 +62,7 @@ class Window:
             epoch=epoch,
             stream=stream,
             through=self.through,
-            beyond=tuple(sorted(self.beyond)[:MOST_NAMED]),
+            beyond=tuple(sorted(self.beyond)[:RECEIPT_NAMES]),
             quarantined=tuple(sorted(self.quarantined)),
             sent_at=now,
         )
@@ -104,13 +103,13 @@ def load_window(
     return window
 
 
-def gaps_of(session: Session, gateway_id: str, epoch: int) -> list[tuple[int, int]]:
-    """Ranges of bulk numbers this gateway said it dropped, from the main database."""
+def gaps_of(session: Session, gateway_id: str, epoch: int, stream: Stream) -> list[tuple[int, int]]:
+    """Ranges of a stream's numbers of which this gateway said that they will not come, from the main database."""
     records = select(LedgerRecord.record).filter_by(gateway_id=gateway_id, kind=GAP)
     return [
         (record["first_sequence"], record["last_sequence"])
         for record in session.scalars(records)
-        if record["epoch"] == epoch
+        if record["epoch"] == epoch and record.get("stream", Stream.BULK) == stream
     ]
 
 

@@ -48,6 +48,7 @@ class Kind(enum.IntEnum):
     RESULT = 7  # JSON CommandResult
     CLOCK = 8  # JSON ClockRecord
     AFTERMATH = 9  # JSON Aftermath
+    CARRIED = 10  # a whole message of an earlier epoch, with the identity it had
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,15 @@ class ChannelTable(OnWire):
     channels: tuple[ChannelEntry, ...]
 
 
+# A receipt names at most so many numbers beyond `through`, the lowest; then it says nothing of higher ones.
+RECEIPT_NAMES = 500
+
+
 class GapRecord(OnWire):
-    """Telemetry the gateway had to drop: the outbox was full and the oldest went first."""
+    """Messages that will not come: the outbox was full and the oldest telemetry went, or the disk failed.
+
+    `first_sequence` 0: numbers of an earlier epoch. `readings` 0: unknown, where `messages` is not 0.
+    """
 
     first_sequence: Count
     last_sequence: Count
@@ -52,6 +59,8 @@ class GapRecord(OnWire):
     from_at: Nanoseconds
     to_at: Nanoseconds
     reason: str
+    # Left out for telemetry: the message is then what it was before other streams had gaps.
+    stream: Stream = Field(default=Stream.BULK, exclude_if=lambda stream: stream is Stream.BULK)
 
 
 class OutageRecord(OnWire):
