@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from models.configuration import MonitorConfig
-from models.errors import SnapshotError
+from models.detectors.registry import DETECTORS
+from models.errors import ParameterError, SnapshotError
 from models.monitor import Monitor
 from models.wire.messages import ChannelEntry
 
@@ -34,12 +35,23 @@ def make_seats(
     """Fresh monitors, in the document's order. ParameterError or ConfigurationError when one cannot be."""
     seats = []
     for config in configs:
+        _refuse_visitors(config.detector)
         own = {channels[name].number: channels[name] for name in config.channels}
         monitor = Monitor(
             config, own, gateway=gateway, config_version=config_version, code_version=code_version
         )
         seats.append(Seat(config, own, monitor))
     return seats
+
+
+def _refuse_visitors(detector: str) -> None:
+    """Another library's detectors are for the lab and the cloud, even where it happens to be installed: what
+    one gateway takes every gateway must be able to."""
+    entry = DETECTORS.get(detector)
+    if entry is not None and entry.needs:
+        raise ParameterError(
+            f"{detector}: runs in the lab and the cloud; a gateway does not carry {entry.needs}"
+        )
 
 
 def carry_over(seats: Sequence[Seat], learned: Mapping[str, bytes]) -> list[str]:

@@ -17,6 +17,7 @@ from edge_agent.outbox.spool import Spool
 from models.alert import Alert, Evidence
 from models.clock import VirtualClock
 from models.configuration import MonitorConfig
+from models.errors import ParameterError
 from models.replay import replay_evidence
 from models.wire.messages import ChannelEntry
 
@@ -84,6 +85,13 @@ def rig(tmp_path: Path, make_spool: Callable[..., Spool]):
 
 def seats(monitors: Sequence[MonitorConfig]):
     return make_seats(monitors, CHANNELS, gateway="gw-1", config_version=1, code_version="0")
+
+
+def test_another_librarys_detector_is_refused_by_name_though_it_is_installed():
+    pytest.importorskip("river")
+    visitor = MonitorConfig(name="odd", detector="river", channels=("t",), hazard="other")
+    with pytest.raises(ParameterError, match="a gateway does not carry river"):
+        seats([visitor])
 
 
 def run(judge: Judge) -> None:
