@@ -25,6 +25,10 @@ from edge_agent.uplink.identity import tls_files
 from edge_agent.uplink.session import Manners
 from edge_agent.uplink.state import UplinkState
 from edge_agent.uplink.uplink import Uplink
+from edge_agent.watchdog.parts import parts_of, words_of
+from edge_agent.watchdog.record import StandstillStore
+from edge_agent.watchdog.supervisor import Supervisor
+from edge_agent.watchdog.watchdog import FIRST_JUDGED_LIMIT_S, Part, Watchdog
 from models.clock import SECOND_NS, Clock, ClockState
 from models.identity import Stream
 from models.wire.envelope import Kind
@@ -34,6 +38,8 @@ log = logging.getLogger(__name__)
 TICK_S = 1.0
 STATUS_EVERY_S = 3.0
 UPLINK_AFTER_S = 2.0
+# A damaged outbox is salvaged, a long spool read through.
+OPENING_LIMIT_S = 180.0
 # A shorter stop is not worth a record: pollers of a second or more have missed little.
 OUTAGE_FROM_NS = 2 * SECOND_NS
 
@@ -41,8 +47,12 @@ OUTAGE_FROM_NS = 2 * SECOND_NS
 class Agent:
     """The program on a gateway. `run` returns when `stop` was called and everything is put away."""
 
-    def __init__(self, state: StateFolder, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self, state: StateFolder, settings: Settings, clock: Clock, supervisor: Supervisor | None = None
+    ) -> None:
         self._state, self._settings, self._clock = state, settings, clock
+        self._supervisor = supervisor or Supervisor()
+        self._supervisor.starting("opening what the last run left", OPENING_LIMIT_S)
         self._gateway = settings.gateway.id
         self._wishes: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._started_ns = clock.monotonic_ns()
@@ -54,6 +64,7 @@ class Agent:
         self._obeyer = Obeyer(self._pipeline, self._devices, self._trials, pulse, self._report)
         self._uplink = self._make_uplink()
         self._alone = Alone(state, settings, clock)
+        self._watchdog = Watchdog(self._supervisor, StandstillStore(state.watchdog), clock, self._parts)
         self._status_ns = 0
 
     def stop(self) -> None:
@@ -63,6 +74,7 @@ class Agent:
 
     def run(self) -> None:
         pipeline = self._pipeline
+        self._supervisor.starting("waiting for the first reading", FIRST_JUDGED_LIMIT_S)
         self._alone.start()
         self._note_outage()
         pipeline.judge.start()
@@ -107,6 +119,16 @@ class Agent:
         if now - self._status_ns >= STATUS_EVERY_S * SECOND_NS:
             self._status_ns = now
             self._write_status("running")
+        self._watch()
+
+    def _watch(self) -> None:
+        uplink = None if self._uplink is None else self._uplink.state
+        words = words_of(self._devices.all(), uplink, self._obeyer.in_force.version)
+        has_begun = self._pipeline.judge.has_judged.is_set() or not self._devices.all()
+        self._watchdog.step(words, has_begun=has_begun)
+
+    def _parts(self) -> list[Part]:
+        return parts_of(self._pipeline.judge, self._devices.all(), self._uplink)
 
     def _look_at_clock(self) -> None:
         record = self._clock_watch.look(self._pipeline.spool.boot)
@@ -125,6 +147,7 @@ class Agent:
 
     def _end(self) -> None:
         log.info("stopping")
+        self._supervisor.stopping()
         self._alone.stop()
         self._devices.stop()
         pipeline = self._pipeline

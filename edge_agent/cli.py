@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
-import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_agent.log_lines import set_up
 from edge_agent.settings import Settings, load_settings, locate_device_fault, locate_monitor_fault
 from edge_agent.state import StateFolder
 from edge_agent.toml_lines import path_of
@@ -19,18 +21,13 @@ from models.errors import ConfigurationError, LastmileError
 if TYPE_CHECKING:
     from models.wire.messages import ActionNote
 
-log = logging.getLogger("edge_agent")
 _TEMPLATE = Path(__file__).with_name("gateway.toml")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; exit code 0, 1 (failed), 2 (wrong use) or 78 (configuration)."""
     chosen = _parser().parse_args(arguments)
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if chosen.verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    set_up(sys.stderr, os.environ, verbose=chosen.verbose)
     command: Callable[[argparse.Namespace, StateFolder], int] = chosen.command
     try:
         return command(chosen, StateFolder(chosen.state))
@@ -122,11 +119,15 @@ def discover(chosen: argparse.Namespace, state: StateFolder) -> int:
 def run(chosen: argparse.Namespace, state: StateFolder) -> int:
     """Read, judge, store, publish, obey, until SIGTERM or Ctrl-C."""
     from edge_agent.app import Agent
+    from edge_agent.watchdog.supervisor import Supervisor
     from models.clock import SystemClock
 
+    # Whatever ends this program by a signal, the log says where each thread was.
+    faulthandler.enable(sys.stderr)
+    supervisor = Supervisor.of(os.environ)
     settings = load_settings(state.settings)
     with state.lock():
-        agent = Agent(state, settings, SystemClock())
+        agent = Agent(state, settings, SystemClock(), supervisor)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: agent.stop())
         agent.run()

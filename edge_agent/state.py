@@ -69,6 +69,10 @@ class StateFolder:
         return self.root / "trial.json"
 
     @property
+    def watchdog(self) -> Path:
+        return self.root / "watchdog.json"
+
+    @property
     def actions(self) -> Path:
         return self.root / "actions.jsonl"
 

@@ -84,7 +84,7 @@ class Judge:
         self._boot = ""
         self._live_from = spool.end
         self._is_live = False
-        self._started_ns = clock.monotonic_ns()
+        self._started_ns = self.round_ns = clock.monotonic_ns()
         self.position = spool.start
         self.event_time = 0
         self.judged = 0
@@ -191,6 +191,7 @@ class Judge:
             records, position = self._spool.read(self.position)
             for record in records:
                 self._judge(record)
+                self.round_ns = self._clock.monotonic_ns()
             self.position = max(position, self.position)
             self._roll_when_due()
             self._send_evidence()
@@ -214,6 +215,7 @@ class Judge:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            self.round_ns = self._clock.monotonic_ns()
             try:
                 if not self.step():
                     self._spool.wait(self.position, 0.5)

@@ -19,6 +19,7 @@ from models.readings import ReadingBlock
 log = logging.getLogger(__name__)
 _LISTEN_S = 0.5
 _STORE_RETRY_S = 0.5
+_SLICE_S = 5.0
 
 
 class Journal(Protocol):
@@ -63,6 +64,8 @@ class DeviceLoop:
         self._period_ns = round(period_s * SECOND_NS)
         self._clock, self._stamp, self._backoff = clock, stamp, backoff
         self._cursor = cursor
+        self.round_ns = clock.monotonic_ns()
+        self.is_over = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self.run, name=f"device-{name}", daemon=True)
 
@@ -82,11 +85,13 @@ class DeviceLoop:
     def run(self) -> None:
         """Serve the device until stopped or, for a recording, until it ends."""
         while not self._stop.is_set():
+            self._go_round()
             try:
                 self._driver.open(self._cursor)
                 self._serve()
             except ExhaustedError as ended:
                 self._note_down(str(ended))
+                self.is_over = True
                 break
             except DriverError as wrong:
                 self._note_down(str(wrong))
@@ -94,13 +99,25 @@ class DeviceLoop:
                 self._note_down(f"driver failed: {bug!r}", trace=True)
             finally:
                 self._driver.close()
-            self._stop.wait(self._backoff.next_s())
+            self._wait(self._backoff.next_s())
+
+    def _go_round(self) -> None:
+        """Whoever watches `round_ns` sees that this loop lives."""
+        self.round_ns = self._clock.monotonic_ns()
+
+    def _wait(self, seconds: float) -> None:
+        """In slices: a loop that waits for its hour is alive, one that hangs is not."""
+        self._go_round()
+        while seconds > 0 and not self._stop.wait(min(seconds, _SLICE_S)):
+            seconds -= _SLICE_S
+            self._go_round()
 
     def _serve(self) -> None:
         if self._driver.is_polled:
             self._poll()
             return
         while not self._stop.is_set():
+            self._go_round()
             batch = self._driver.read(_LISTEN_S)
             if batch is not None:
                 self._take(batch)
@@ -118,7 +135,7 @@ class DeviceLoop:
                 missed = (now - due) // self._period_ns
                 self.state.skipped_polls += missed
                 due += missed * self._period_ns
-            self._stop.wait(max(0.0, (due - now) / SECOND_NS))
+            self._wait((due - now) / SECOND_NS)
 
     def _take(self, batch: Batch) -> None:
         if len(batch):
@@ -147,6 +164,7 @@ class DeviceLoop:
                 if not complained:
                     log.error("device %s: cannot store readings, waiting: %s", self.name, full)
                     complained = True
+            self._go_round()
             if self._stop.wait(_STORE_RETRY_S):
                 return False
 
