@@ -104,7 +104,7 @@ def load_window(
 
 
 def gaps_of(session: Session, gateway_id: str, epoch: int, stream: Stream) -> list[tuple[int, int]]:
-    """Ranges of a stream's numbers of which this gateway said that they will not come, from the main database."""
+    """Ranges of numbers of which this gateway said that they will not come, from the main database."""
     records = select(LedgerRecord.record).filter_by(gateway_id=gateway_id, kind=GAP)
     return [
         (record["first_sequence"], record["last_sequence"])
