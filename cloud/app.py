@@ -50,6 +50,8 @@ port = {broker_port}
 
 # [enrolment]
 # code_hours = 24
+# certificate_days = 365    # life of a gateway's certificate; renewed at half of it
+# grace_days = 365          # how long after its end it may still be renewed
 """
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cloud import app
-from cloud.commands import fleet, people, quarantine, supervisor
+from cloud.commands import fleet, gateways, people, quarantine, supervisor
 from cloud.errors import ConfigurationError
 from cloud.settings import Settings
 from models.clock import Clock, SystemClock
@@ -61,8 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _answering(commands, "migrate", "bring the databases to this release", _migrate)
 
-    gateways = _group(commands, "gateway", "gateways and their configuration")
-    _gateway_commands(gateways)
+    _gateway_commands(_group(commands, "gateway", "gateways and their configuration"))
     _people_commands(commands)
     kept = _group(commands, "quarantine", "messages that could not be used")
     newest = _answering(kept, "ls", "list them, the newest first", quarantine.listing)
@@ -91,6 +90,7 @@ def _gateway_commands(group: Any) -> None:
     desired.add_argument("file", type=Path)
     desired.add_argument("--reason", required=True)
     _answering(group, "ls", "list gateways", fleet.listing)
+    gateways.add_options(group, _answering)
 
 
 def _people_commands(commands: Any) -> None:

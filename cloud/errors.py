@@ -8,6 +8,7 @@ LastmileError
 │   ├── InvalidError        what was given does not fit
 │   ├── ForbiddenError      the asker may not
 │   └── ThrottledError      too often; `retry_after_s` says when to try again
+├── BrokerError             the broker cannot be reached or asked for now (TransientError)
 └── StoreError              a database that fails for now (TransientError); `retry` is True
 """
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 from models.errors import ConfigurationError, LastmileError, TransientError
 
 __all__ = [
+    "BrokerError",
     "ConfigurationError",
     "ConflictError",
     "ForbiddenError",
@@ -59,6 +61,10 @@ class ThrottledError(RefusedError):
     def __init__(self, code: str, message: str, retry_after_s: float) -> None:
         self.retry_after_s = retry_after_s
         super().__init__(code, message)
+
+
+class BrokerError(TransientError):
+    """The broker does not run here, is another account's, or does not answer."""
 
 
 class StoreError(TransientError):

@@ -66,12 +66,20 @@ class Ingest(Strict):
 
 
 class Enrolment(Strict):
-    """How long a one-time code is good, and how many wrong ones a source may offer."""
+    """One-time codes, wrong tries a source may make, and the lives of certificates."""
 
     code_hours: float = Field(default=24.0, gt=0, le=24 * 30)
     wrong_codes: int = Field(default=10, ge=1)
     window_s: float = Field(default=600.0, gt=0)
-    certificate_days: int = Field(default=825, ge=1, le=3650)
+    certificate_days: float = Field(
+        default=365.0, gt=0, le=3650, description="life of a gateway's certificate; renewed at half of it"
+    )
+    grace_days: float = Field(
+        default=365.0, ge=0, le=3650, description="how long after its end it may still be renewed"
+    )
+    overlap_days: float = Field(
+        default=1.0, ge=0, le=30, description="how long a replaced certificate stays good beside the new one"
+    )
 
 
 class CloudFile(Strict):

@@ -7,18 +7,19 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy import Engine, delete, update
 from sqlalchemy.orm import Session
 
-from cloud.errors import InvalidError, RefusedError, ThrottledError
+from cloud.errors import InvalidError
 from cloud.events.bus import publish
+from cloud.fleet import certificates
 from cloud.fleet.registry import find_gateway
-from cloud.fleet.tables import EnrolmentCode, Gateway
+from cloud.fleet.status import clear_flag
+from cloud.fleet.tables import Certificate, EnrolmentCode, Gateway
+from cloud.fleet.tries import counted
 from cloud.keys.authority import Authority
 from cloud.keys.signing import public_signing_key
 from cloud.people import audit
-from cloud.people.tables import LoginAttempt
 from cloud.settings import Settings
 from cloud.storage.engine import transaction
 from models.clock import SECOND_NS
@@ -66,36 +67,44 @@ def enrol(engine: Engine, settings: Settings, *, code: str, csr: str, source: st
 
     InvalidError `code` (the same for unknown, used and expired), `csr`, `csr_name`: each counts against
     `source`; ThrottledError once it has had its share of wrong ones. A code whose request was refused
-    can be used again.
+    can be used again. What the gateway had before is ended, and a revoked one is taken back.
     """
-    source = f"enrol:{source}"[:128]
-    _refuse_if_throttled(engine, settings, source, now)
-    try:
+    with counted(engine, settings.enrolment, f"enrol:{source}", now):
         return _enrol(engine, settings, code, csr, now)
-    except RefusedError:
-        with transaction(engine) as session:
-            session.add(LoginAttempt(source=source, at=now))
-        raise
+
+
+def answer(settings: Settings, authority: Authority, row: Certificate) -> Enrolled:
+    """What is handed to a gateway together with its certificate."""
+    return Enrolled(
+        row.gateway_id,
+        row.pem,
+        authority.pem.decode(),
+        base64.b64encode(public_signing_key(settings.keys)).decode(),
+        settings.broker.host,
+        settings.broker.port,
+    )
 
 
 def _enrol(engine: Engine, settings: Settings, code: str, csr: str, now: int) -> Enrolled:
     authority = Authority.load(settings.keys)
     with transaction(engine) as session:
         gateway = _spend(session, code, now)
+        certificates.end_all(session, gateway, certificates.REPLACED, now)
         days = settings.enrolment.certificate_days
-        certificate = authority.sign_request(csr, gateway.id, now, days)
-        serial = f"{certificate.serial_number:x}"
+        row = certificates.issue(session, authority, gateway.id, csr, now, days)
         audit.record(
             session,
             site_id=gateway.site_id,
             actor=f"gateway:{gateway.id}",
             action="gateway.enrolled",
             subject=gateway.id,
-            before={"certificate_serial": gateway.certificate_serial},
-            after={"certificate_serial": serial},
+            before={"certificate_serial": gateway.certificate_serial, "revoked_at": gateway.revoked_at},
+            after={"certificate_serial": row.serial},
             at=now,
         )
-        gateway.enrolled_at, gateway.certificate_serial = now, serial
+        gateway.enrolled_at, gateway.certificate_serial, gateway.revoked_at = now, row.serial, None
+        for flag in (certificates.EXPIRING, certificates.REVOKED):
+            clear_flag(session, gateway.id, flag, now)
         publish(
             session,
             site_id=gateway.site_id,
@@ -104,14 +113,7 @@ def _enrol(engine: Engine, settings: Settings, code: str, csr: str, now: int) ->
             payload={"change": "enrolled"},
             at=now,
         )
-    return Enrolled(
-        gateway.id,
-        certificate.public_bytes(Encoding.PEM).decode(),
-        authority.pem.decode(),
-        base64.b64encode(public_signing_key(settings.keys)).decode(),
-        settings.broker.host,
-        settings.broker.port,
-    )
+        return answer(settings, authority, row)
 
 
 def _spend(session: Session, code: str, now: int) -> Gateway:
@@ -127,19 +129,6 @@ def _spend(session: Session, code: str, now: int) -> Gateway:
     if gateway_id is None:
         raise InvalidError("code", "the code is not good: unknown, used or expired; ask for a new one")
     return find_gateway(session, gateway_id)
-
-
-def _refuse_if_throttled(engine: Engine, settings: Settings, source: str, now: int) -> None:
-    window_ns = round(settings.enrolment.window_s * SECOND_NS)
-    recent = select(func.count(), func.min(LoginAttempt.at)).where(
-        LoginAttempt.source == source, LoginAttempt.at > now - window_ns
-    )
-    with transaction(engine) as session:
-        count, first = session.execute(recent).one()
-        session.execute(delete(LoginAttempt).where(LoginAttempt.at < now - 24 * 3600 * SECOND_NS))
-    if count >= settings.enrolment.wrong_codes:
-        wait_s = (first + window_ns - now) / SECOND_NS
-        raise ThrottledError("throttled", "too many wrong codes; wait before trying again", wait_s)
 
 
 def _hash(code: str) -> str:

@@ -19,10 +19,11 @@ _STRANGER_NS = SECOND_NS // 20
 
 @dataclass(frozen=True)
 class Where:
-    """A gateway's site and place."""
+    """A gateway's site and place; what a revoked one says is not taken."""
 
     site_id: str
     place_id: str | None
+    is_revoked: bool = False
 
 
 def find_gateway(session: Session, gateway_id: str) -> Gateway:
@@ -74,6 +75,8 @@ class Registry:
 
     def _read(self) -> None:
         with reading(self._engine) as session:
-            rows = session.execute(select(Gateway.id, Gateway.site_id, Gateway.place_id))
-            self._known = {name: Where(site, place) for name, site, place in rows}
+            rows = session.execute(
+                select(Gateway.id, Gateway.site_id, Gateway.place_id, Gateway.revoked_at.is_not(None))
+            )
+            self._known = {name: Where(site, place, revoked) for name, site, place, revoked in rows}
         self._read_at = self._clock.monotonic_ns()

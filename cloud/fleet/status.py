@@ -9,10 +9,17 @@ from sqlalchemy.orm import Session
 
 from cloud.events.bus import publish
 from cloud.fleet.tables import GatewayFlag, GatewayStatus
+from cloud.people import audit
 from models.clock import SECOND_NS
-from models.wire.messages import Health, Presence, Reported
+from models.wire.messages import Health, Presence, Reported, ReportedState
 
 SILENT = "silent"
+CLOUD = "cloud"  # who did it, where no person did
+CONFIG_REFUSED = "config_refused"
+# Documents that no gateway should ever be offered: somebody or something between us and it is not sound.
+_HOSTILE = frozenset(
+    {"size", "undecodable", "key", "signature", "document", "address", "version", "expired", "unpinned"}
+)
 
 
 def take_health(
@@ -47,6 +54,9 @@ def take_reported(session: Session, gateway_id: str, site_id: str, reported: Rep
         told = ("version", "offered", "state", "reason", "phase", "parameters")
         payload = {key: said[key] for key in told if key in said}
         publish(session, site_id=site_id, kind="config.reported", subject=gateway_id, payload=payload, at=now)
+        if reported.state is ReportedState.REFUSED and reported.reason in _HOSTILE:
+            detail = {"reason": reported.reason, "offered": reported.offered, "detail": reported.detail[:200]}
+            raise_flag(session, gateway_id, site_id, CONFIG_REFUSED, detail, now)
     row.site_id, row.reported = site_id, said
 
 
@@ -70,19 +80,66 @@ def mark_silent(session: Session, now: int, silent_s: float, listening_since: in
 
 
 def raise_flag(
-    session: Session, gateway_id: str, site_id: str, code: str, detail: dict[str, Any], now: int
-) -> None:
-    """Note something a person must know about a gateway; told when it is new or had been cleared."""
+    session: Session,
+    gateway_id: str,
+    site_id: str,
+    code: str,
+    detail: dict[str, Any],
+    now: int,
+    *,
+    again: bool = True,
+) -> bool:
+    """Note something a person must know about a gateway; told and audited when it is new or had been cleared.
+
+    True then. Without `again`, a flag that is up already is left as it is.
+    """
     flag = session.scalar(select(GatewayFlag).filter_by(gateway_id=gateway_id, code=code))
     if flag is None:
         flag = GatewayFlag(site_id=site_id, gateway_id=gateway_id, code=code, first_at=now, count=0)
         session.add(flag)
     is_news = flag.count == 0 or flag.cleared_at is not None
+    if not is_news and not again:
+        return False
     flag.last_at, flag.detail, flag.cleared_at = now, detail, None
     flag.count += 1
     session.flush()
     if is_news:
         _tell(session, site_id, gateway_id, {"flag": code}, now)
+        _audit_flag(session, flag, {}, detail, now)
+    return is_news
+
+
+def clear_flag(
+    session: Session, gateway_id: str, code: str, now: int, *, actor: str = CLOUD, reason: str = ""
+) -> bool:
+    """Take a flag down; False when it was not up."""
+    flag = session.scalar(select(GatewayFlag).filter_by(gateway_id=gateway_id, code=code, cleared_at=None))
+    if flag is None:
+        return False
+    flag.cleared_at = now
+    _tell(session, flag.site_id, gateway_id, {"flag_cleared": code}, now)
+    _audit_flag(session, flag, {"count": flag.count}, {"reason": reason}, now, actor)
+    return True
+
+
+def _audit_flag(
+    session: Session,
+    flag: GatewayFlag,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    now: int,
+    actor: str = CLOUD,
+) -> None:
+    audit.record(
+        session,
+        site_id=flag.site_id,
+        actor=actor,
+        action="gateway.flag_cleared" if flag.cleared_at else "gateway.flagged",
+        subject=flag.gateway_id,
+        before=before,
+        after={"flag": flag.code, **after},
+        at=now,
+    )
 
 
 def _row(gateway_id: str, site_id: str, heard_at: int) -> GatewayStatus:

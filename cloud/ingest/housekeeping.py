@@ -1,4 +1,4 @@
-"""What ingest does beside taking messages: sends what waits for gateways, and notices who fell silent."""
+"""What ingest does beside taking messages: sends what waits, notices silence, keeps the revoked out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sqlalchemy import Engine, select, update
 from cloud.errors import StoreError
 from cloud.fleet.status import mark_silent
 from cloud.fleet.tables import Downlink
+from cloud.ingest.guard import LOOK_S, Guard
 from cloud.storage.engine import reading, transaction
 from models.clock import SECOND_NS, Clock
 from models.wire.topics import Down, down_topic
@@ -42,7 +43,7 @@ def send_downlinks(engine: Engine, publish: Callable[..., bool], now: int) -> in
 
 
 class Housekeeping:
-    """The thread that does both, each at its own pace."""
+    """The thread that does all three, each at its own pace."""
 
     def __init__(
         self,
@@ -52,10 +53,12 @@ class Housekeeping:
         clock: Clock,
         stop: threading.Event,
         silent_s: float,
+        guard: Guard,
     ) -> None:
         self._engine, self._publish, self._is_connected = engine, publish, is_connected
         self._clock, self._stop, self._silent_s = clock, stop, silent_s
         self._listening_since: int | None = None
+        self._guard, self._guarded_at = guard, 0
         self._looked_at = 0
         self._failing = False
 
@@ -81,6 +84,9 @@ class Housekeeping:
         self._listening_since = self._listening_since or now
         send_downlinks(self._engine, self._publish, now)
         monotonic = self._clock.monotonic_ns()
+        if monotonic - self._guarded_at >= LOOK_S * SECOND_NS:
+            self._guarded_at = monotonic
+            self._guard.step()
         if monotonic - self._looked_at >= SILENCE_S * SECOND_NS:
             self._looked_at = monotonic
             with transaction(self._engine) as session:

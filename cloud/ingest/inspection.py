@@ -13,7 +13,7 @@ from models.errors import BodyError, WireError
 from models.identity import MessageIdentity, Stream
 from models.wire.columns import decode_columns
 from models.wire.envelope import Envelope, Kind, open_envelope
-from models.wire.messages import ChannelTable, GapRecord, OutageRecord
+from models.wire.messages import ChannelTable, CommandResult, GapRecord, OutageRecord
 from models.wire.topics import parse_up_topic
 
 # Which bodies travel in which stream, and what reads them; telemetry is columns and stands apart.
@@ -24,6 +24,7 @@ BODIES: dict[Kind, tuple[Stream, type[BaseModel] | None]] = {
     Kind.EVIDENCE: (Stream.URGENT, Evidence),
     Kind.GAP: (Stream.URGENT, GapRecord),
     Kind.OUTAGE: (Stream.URGENT, OutageRecord),
+    Kind.RESULT: (Stream.URGENT, CommandResult),
 }
 
 
@@ -73,8 +74,8 @@ class Poison:
 def inspect(
     topic: str, payload: bytes, stream: Stream, find: Callable[[str], Where | None]
 ) -> Sound | Poison:
-    """Read a message that came in the lane of `stream`. Codes of its own: `unknown_gateway`, `spoofed`,
-    `stream`, `kind`, `body`; all others are those of the WireError."""
+    """Read a message that came in the lane of `stream`. Codes of its own: `unknown_gateway`, `revoked`,
+    `spoofed`, `stream`, `kind`, `body`; all others are those of the WireError."""
     sender, where = None, None
     try:
         sender, _ = parse_up_topic(topic)
@@ -84,6 +85,8 @@ def inspect(
         return Poison(wrong.code, str(wrong), sender, where)
     if where is None:
         return Poison("unknown_gateway", f"no gateway {sender!r} is registered", sender)
+    if where.is_revoked:
+        return Poison("revoked", f"{sender!r} is revoked; enrol it again with a new code", sender, where)
     named = envelope.identity.gateway
     if named != sender:
         return Poison("spoofed", f"{sender!r} sent a message in the name of {named!r}", sender, where)

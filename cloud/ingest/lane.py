@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy import Engine
 
 from cloud.errors import StoreError
+from cloud.fleet.clones import note_hello
 from cloud.fleet.registry import Registry, Where
 from cloud.fleet.status import take_health, take_reported
 from cloud.ingest import quarantine
@@ -25,7 +26,7 @@ from cloud.storage.engine import transaction
 from models.clock import SECOND_NS, Clock
 from models.errors import EnvelopeError
 from models.identity import Stream
-from models.wire.messages import GapRecord, Health, Reported
+from models.wire.messages import GapRecord, Health, Presence, Reported
 from models.wire.topics import Up, parse_up_topic
 
 _log = logging.getLogger(__name__)
@@ -183,12 +184,18 @@ class UrgentLane(Lane):
             poison = Poison("status", str(wrong)[:500], gateway_id, where)
         if where is None and poison is None:
             poison = Poison("unknown_gateway", f"no gateway {gateway_id!r} is registered", gateway_id)
+        if where is not None and where.is_revoked:
+            poison = Poison("revoked", f"{gateway_id!r} is revoked", gateway_id, where)
+            if _is_goodbye(received.payload):
+                return  # its last will, published by the broker when it is cut off
         with transaction(self._engine) as session:
             if poison:
                 quarantine.keep(session, received.topic, received.payload, poison, now)
             elif isinstance(status, Health):
                 is_live = not received.retained
                 take_health(session, gateway_id, where.site_id, status, now, is_live=is_live)
+                if is_live and status.hello:
+                    note_hello(session, gateway_id, status, now)
             elif isinstance(status, Reported):
                 take_reported(session, gateway_id, where.site_id, status, now)
         if not poison and isinstance(status, Health) and status.hello and not received.retained:
@@ -231,6 +238,13 @@ class BulkLane(Lane):
             if one.found.envelope:
                 is_poison = one.fate is Fate.QUARANTINED
                 self.receipts.mark(one.found.envelope.identity, quarantined=is_poison)
+
+
+def _is_goodbye(payload: bytes) -> bool:
+    try:
+        return Health.model_validate_json(payload).presence is Presence.OFFLINE
+    except ValidationError:
+        return False
 
 
 def _read_status(kind: Up, payload: bytes) -> BaseModel:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cloud.ingest.inspection import Poison
 
 # Codes that say something about the sender and not about one message; a person must know.
-FLAGGED = frozenset({"clone", "spoofed"})
+FLAGGED = frozenset({"clone", "spoofed", "revoked"})
 
 
 def keep(session: Session, topic: str, payload: bytes, poison: Poison, now: int) -> bool:

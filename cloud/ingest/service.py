@@ -12,6 +12,7 @@ from cloud.errors import StoreError
 from cloud.fleet.channels import ChannelDirectory
 from cloud.fleet.registry import Registry
 from cloud.ingest.bulk import BulkIntake
+from cloud.ingest.guard import Guard
 from cloud.ingest.housekeeping import Housekeeping
 from cloud.ingest.inbox import Inbox
 from cloud.ingest.lane import BulkLane, UrgentLane
@@ -76,6 +77,7 @@ class IngestService:
             clock,
             self._stop,
             every.silent_s,
+            Guard(settings, main, clock),
         )
         self._compactor = Compactor(series, directory)
         self._threads = [

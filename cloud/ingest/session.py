@@ -21,6 +21,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from cloud.errors import BrokerError
+
 _log = logging.getLogger(__name__)
 _SESSION_DAYS = 14
 _KEEPALIVE_S = 20
@@ -125,10 +127,7 @@ class BrokerSession:
             protocol=MQTTProtocolVersion.MQTTv5,
             manual_ack=True,
         )
-        context = ssl.create_default_context(cafile=str(keys / "ca.crt"))
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(str(keys / f"{self.name}.crt"), str(keys / f"{self.name}.key"))
-        client.tls_set_context(context)
+        client.tls_set_context(_tls_context(self.name, keys / "ca.crt", keys))
         client.reconnect_delay_set(*_RECONNECT_S)
         client.suppress_exceptions = True
         # paho leaves Nagle on: a receipt behind an acknowledgement would wait 40 ms for the other side.
@@ -171,6 +170,42 @@ class BrokerSession:
     def _on_publish(self, _client: Client, _data: Any, mid: int, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
             self._refused[mid] = str(reason)
+
+
+def take_over(name: str, address: tuple[str, int], authority: Path, keys: Path) -> None:
+    """Connect under a client's name, so that the broker ends its connection and its session; leave at once.
+
+    BrokerError when the broker does not take us within some seconds.
+    """
+    client = Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=MQTTProtocolVersion.MQTTv5)
+    client.tls_set_context(_tls_context(name, authority, keys))
+    client.suppress_exceptions = True
+    answered = threading.Event()
+    refusals: list[str] = []
+
+    def on_connect(_client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if reason.is_failure:
+            refusals.append(str(reason))
+        answered.set()
+
+    client.on_connect = on_connect
+    try:
+        client.connect(*address, keepalive=_KEEPALIVE_S, clean_start=True)
+    except OSError as wrong:
+        raise BrokerError(f"no broker at {address[0]}:{address[1]}: {wrong}") from wrong
+    client.loop_start()
+    has_come = answered.wait(_PUBLISH_S)
+    client.disconnect()
+    client.loop_stop()
+    if not has_come or refusals:
+        raise BrokerError(f"the broker did not let us take over {name}: {refusals or 'no answer'}")
+
+
+def _tls_context(name: str, authority: Path, keys: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(authority))
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(str(keys / f"{name}.crt"), str(keys / f"{name}.key"))
+    return context
 
 
 def _send_at_once(_client: Client, _data: Any, opened: Any) -> None:

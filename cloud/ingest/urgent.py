@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from cloud.dispatch.respond import respond_to_alert
 from cloud.errors import RefusedError
+from cloud.fleet.orders import take_result
 from cloud.incidents.tables import EvidenceRow
 from cloud.ingest import quarantine
 from cloud.ingest.inspection import Carried, Poison, Sound
@@ -17,7 +18,7 @@ from cloud.ingest.window import GAP
 from cloud.storage.engine import transaction
 from models.alert import Alert, Evidence
 from models.wire.envelope import Envelope
-from models.wire.messages import GapRecord, OutageRecord
+from models.wire.messages import CommandResult, GapRecord, OutageRecord
 
 
 class Fate(enum.StrEnum):
@@ -124,6 +125,8 @@ def _apply(session: Session, found: Sound, now: int) -> None:
                     alert_id=body.alert, site_id=site_id, received_at=now, body=body.model_dump(mode="json")
                 )
             )
+    elif isinstance(body, CommandResult):
+        take_result(session, found.envelope.identity.gateway, site_id, body, now)
     elif isinstance(body, GapRecord | OutageRecord):
         identity = found.envelope.identity
         session.add(

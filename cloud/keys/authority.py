@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -31,8 +31,9 @@ CLOUD_CLIENTS = ("cloud-urgent", "cloud-bulk")
 RESERVED_PREFIX = "cloud-"  # names of the cloud's own sessions; no gateway may have one
 _AUTHORITY_DAYS = 7300
 _OWN_DAYS = 3650
-# A gateway without a clock of its own may be a little behind when it first connects.
+# A machine whose clock is a little behind must not take a new certificate for one of the future.
 _LEEWAY = timedelta(days=1)
+_LEEWAY_SHARE = 10  # of a short life, so that the middle of a certificate stays near half its life
 
 
 @dataclass(frozen=True)
@@ -88,17 +89,17 @@ class Authority:
         )
         self._write(folder, stem, key, builder)
 
-    def issue_client(self, folder: Path, name: str, now: int) -> None:
+    def issue_client(self, folder: Path, name: str, now: int, days: float = _OWN_DAYS) -> None:
         """Make `name`.key and `name`.crt for a client whose common name is `name`."""
         key = ec.generate_private_key(ec.SECP256R1())
         self._write(
             folder,
             name,
             key,
-            self._leaf(name, key.public_key(), now, _OWN_DAYS, ExtendedKeyUsageOID.CLIENT_AUTH),
+            self._leaf(name, key.public_key(), now, days, ExtendedKeyUsageOID.CLIENT_AUTH),
         )
 
-    def sign_request(self, csr_pem: str, gateway: str, now: int, days: int) -> x509.Certificate:
+    def sign_request(self, csr_pem: str, gateway: str, now: int, days: float) -> x509.Certificate:
         """A client certificate from a request whose common name is `gateway` and nothing else.
 
         Only the name and the public key are taken over. InvalidError `csr` for anything that is not a sound
@@ -135,7 +136,7 @@ class Authority:
         return builder.sign(self.key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
     def _leaf(
-        self, name: str, key: ec.EllipticCurvePublicKey, now: int, days: int, use: x509.ObjectIdentifier
+        self, name: str, key: ec.EllipticCurvePublicKey, now: int, days: float, use: x509.ObjectIdentifier
     ) -> x509.CertificateBuilder:
         issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
         return (
@@ -145,6 +146,14 @@ class Authority:
             .add_extension(x509.ExtendedKeyUsage([use]), critical=False)
             .add_extension(issuer_key, critical=False)
         )
+
+    def has_signed(self, certificate: x509.Certificate) -> bool:
+        """Whether a certificate is one of ours; says nothing of its dates or of its being ended."""
+        try:
+            certificate.verify_directly_issued_by(self.certificate)
+        except (ValueError, TypeError, InvalidSignature):
+            return False
+        return True
 
     def _write(
         self, folder: Path, stem: str, key: ec.EllipticCurvePrivateKey, builder: x509.CertificateBuilder
@@ -168,17 +177,17 @@ def _moment(now: int) -> datetime:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: int, days: int
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: int, days: float
 ) -> x509.CertificateBuilder:
-    at = _moment(now)
+    at, life = _moment(now), timedelta(days=days)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(at - _LEEWAY)
-        .not_valid_after(at + timedelta(days=days))
+        .not_valid_before(at - min(_LEEWAY, life / _LEEWAY_SHARE))
+        .not_valid_after(at + life)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 

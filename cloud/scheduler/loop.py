@@ -11,6 +11,7 @@ from cloud.dispatch.conclude import conclude_calm
 from cloud.dispatch.escalate import find_due, fire_due
 from cloud.errors import StoreError
 from cloud.events.bus import forget_before
+from cloud.fleet.certificates import flag_expiring, settle
 from cloud.people.tables import LoginAttempt, LoginSession
 from cloud.scheduler.steps import follow_step, is_step, offset_ns
 from cloud.settings import Settings
@@ -20,6 +21,7 @@ from models.clock import SECOND_NS, Clock, SystemClock
 LOOK_EVERY_S = 0.25
 CALM_EVERY_NS = 15 * SECOND_NS
 TIDY_EVERY_NS = 3600 * SECOND_NS
+CERTIFICATES_EVERY_NS = 60 * SECOND_NS
 KEEP_EVENTS_NS = 7 * 86_400 * SECOND_NS
 KEEP_ATTEMPTS_NS = 86_400 * SECOND_NS
 _LOG = logging.getLogger(__name__)
@@ -31,10 +33,10 @@ class Scheduler:
     All it needs to remember is in the database, so it may be killed and started at any moment.
     """
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
-        self._engine, self._clock = engine, clock
+    def __init__(self, engine: Engine, clock: Clock, overlap_days: float = 1.0) -> None:
+        self._engine, self._clock, self._overlap_days = engine, clock, overlap_days
         self._offset_ns: int | None = None
-        self._calm_at = self._tidy_at = clock.monotonic_ns()
+        self._calm_at = self._tidy_at = self._certificates_at = clock.monotonic_ns()
 
     def look(self) -> int:
         """Do what is due now; how many clocks were fired. StoreError when the database fails for now."""
@@ -45,6 +47,9 @@ class Scheduler:
             with transaction(self._engine) as session:
                 conclude_calm(session, self._clock.wall_ns())
             self._calm_at = moment + CALM_EVERY_NS
+        if moment >= self._certificates_at:
+            self._look_at_certificates()
+            self._certificates_at = moment + CERTIFICATES_EVERY_NS
         if moment >= self._tidy_at:
             self._tidy()
             self._tidy_at = moment + TIDY_EVERY_NS
@@ -72,6 +77,14 @@ class Scheduler:
             if not ids:
                 return fired  # another scheduler has them
 
+    def _look_at_certificates(self) -> None:
+        """Give up those that were replaced, and tell of those that nobody renews."""
+        with transaction(self._engine) as session:
+            now = self._clock.wall_ns()
+            settle(session, now, self._overlap_days)
+            for gateway_id in flag_expiring(session, now):
+                _LOG.warning("the certificate of %s is near its end and was not renewed", gateway_id)
+
     def _tidy(self) -> None:
         now = self._clock.wall_ns()
         with transaction(self._engine) as session:
@@ -83,7 +96,7 @@ class Scheduler:
 def run(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT. A database that fails is tried again, said once."""
     clock = SystemClock()
-    scheduler = Scheduler(open_main(settings), clock)
+    scheduler = Scheduler(open_main(settings), clock, settings.enrolment.overlap_days)
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda caught, _frame: stopping.append(caught))

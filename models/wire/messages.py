@@ -192,6 +192,16 @@ class SignedDocument(OnWire):
     key: str = Field(description="first 16 hexadecimal digits of SHA-256 of the public key")
 
 
+class CommandName(enum.StrEnum):
+    """The closed list of what a gateway can be ordered to do."""
+
+    RUN_ACTION_TEST = "run_action_test"
+    SEND_STATUS = "send_status"
+    RENEW_CERTIFICATE = "renew_certificate"
+    RESTART_AGENT = "restart_agent"
+    COLLECT_DIAGNOSTICS = "collect_diagnostics"
+
+
 class Command(OnWire):
     """An order to a gateway, good until `expires_at`, obeyed once. Travels inside a SignedDocument.
 

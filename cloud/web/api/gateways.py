@@ -40,6 +40,8 @@ class GatewayAnswer(Answer):
     place_id: str | None
     name: str
     enrolled_at: Moment | None
+    revoked_at: Moment | None
+    certificate_serial: str | None
     presence: str
     heard_at: Moment | None
     health: Any
@@ -179,6 +181,8 @@ def _one(row: Gateway, status: GatewayStatus | None, version: int, flags: list[F
         place_id=row.place_id,
         name=row.name,
         enrolled_at=row.enrolled_at,
+        revoked_at=row.revoked_at,
+        certificate_serial=row.certificate_serial,
         presence=status.presence if status else "unknown",
         heard_at=status.heard_at if status else None,
         health=status.health if status else {},

@@ -31,6 +31,13 @@ REQUESTS: dict[tuple[str, str], dict[str, Any]] = {
     ("GET", "/gateways/{gateway_id}"): {"site": "street"},
     ("GET", "/gateways/{gateway_id}/desired"): {"site": "street"},
     ("PUT", "/gateways/{gateway_id}/desired"): {"site": "street", "json": {"document": {}, "reason": "test"}},
+    ("GET", "/gateways/{gateway_id}/commands"): {"site": "street"},
+    ("POST", "/gateways/{gateway_id}/commands"): {
+        "site": "street",
+        "json": {"name": "send_status", "reason": "test"},
+    },
+    ("POST", "/gateways/{gateway_id}/flags/{code}/clear"): {"site": "street", "json": {"reason": "test"}},
+    ("POST", "/gateways/{gateway_id}/revoke"): {"site": "street", "json": {"reason": "test"}},
     ("GET", "/channels"): {"query": {"site": "street"}},
     ("GET", "/series"): {"site": "street", "query": {"channel": "{channel}"}},
     ("GET", "/series/raw"): {"site": "street", "query": {"gateway": "gw-1", "channel": "ceiling/smoke"}},
@@ -83,6 +90,7 @@ class Things:
         return cls(
             {
                 "gateway_id": "gw-1",
+                "code": "clone",
                 "channel": str(channel.id),
                 "alert_id": alert.id,
                 "incident_id": incident.id,
@@ -140,7 +148,8 @@ def test_every_route_is_in_this_table(browser: Browser) -> None:
 def test_public_routes_are_these(browser: Browser) -> None:
     public = {path for (_, path), one in declared_permissions(browser.app).items() if one is None}
     assert public == {
-        f"{API}/session", f"{API}/enrol", f"{API}/openapi.json", "/healthz", "/readyz", "/sign-in",
+        f"{API}/session", f"{API}/enrol", f"{API}/renew", f"{API}/openapi.json",
+        "/healthz", "/readyz", "/sign-in",
     }  # fmt: skip
 
 
