@@ -24,8 +24,9 @@ _HELD_SHARE = 0.25
 class Cutter:
     """Walks the spool behind the sampler. `step` is called about once a second, by one thread.
 
-    `announce` is called before readings go out: their channels must be known. Only what the
-    disk has is cut: a position in the outbox never lies beyond the spool after a power cut.
+    `announce` is called before readings go out: their channels must be known. What is cut need not be
+    synced in the spool: the outbox's commit holds it, and a spool that a power cut left behind the outbox
+    goes on where the outbox ends.
 
     `thin`: channels whose telemetry is thinned, by number; `full`: those of them that are not now, as they
     are near an alert. `waits`: whether readings wait in the spool for the clock to be set; `right`: what
@@ -64,27 +65,37 @@ class Cutter:
         return self._cut_to
 
     def step(self, *, final: bool = False) -> int:
-        """Sync the spool, and cut what is due (`final`: all there is); how many messages that made."""
-        synced = self._spool.sync()
-        if self._waits() and synced - self._cut_to < self._spool.max_bytes * _HELD_SHARE:
-            return 0
+        """Cut what is due (`final`: all there is), and let the rest survive a power cut; how many messages
+        that made. OSError: the disk refuses, and the same is tried at the next step."""
+        end = self._spool.end
+        try:
+            if self._waits() and end - self._cut_to < self._spool.max_bytes * _HELD_SHARE:
+                return 0
+            return self._cut(end, final) + (self._flush() if final else 0)
+        finally:
+            # What was cut is on the disk with the outbox's commit: syncing it here too would be the second wait
+            # for the same readings.
+            if self._cut_to < end:
+                self._spool.sync()
+
+    def _cut(self, end: int, final: bool) -> int:
         made = 0
         while True:
-            self._fetch(synced)
+            self._fetch(end)
             due = final or self._monotonic_ns() - self._waiting_since >= self._wait_ns
             groups, left = group_records(self._waiting, self._readings, all_of_it=due)
             if not groups:
-                return made + (self._flush() if final else 0)
+                return made
             self._commit(groups)
             self._waiting = left
             self._waiting_since = self._monotonic_ns()
             made += len(groups)
-            if self._read_to >= synced and not left:
-                return made + (self._flush() if final else 0)
+            if self._read_to >= end and not left:
+                return made
 
-    def _fetch(self, synced: int) -> None:
+    def _fetch(self, end: int) -> None:
         held = sum(len(record.block) for record in self._waiting)
-        while self._read_to < synced and held < 50 * self._readings:
+        while self._read_to < end and held < 50 * self._readings:
             records, position = self._spool.read(self._read_to)
             if not records:
                 return
@@ -140,7 +151,8 @@ def group_records(
 ) -> tuple[list[list[SpoolRecord]], list[SpoolRecord]]:
     """Runs of records that become one message each, and those that wait for more.
 
-    A run ends once it holds `readings`, and where boot, index or clock do not go on.
+    A run ends once it holds `readings`, and where boot, index or clock do not go on. Where one is cut, all
+    are, so that one commit makes everything durable: a short rest goes with the run before it.
     """
     groups: list[list[SpoolRecord]] = []
     run: list[SpoolRecord] = []
@@ -151,10 +163,14 @@ def group_records(
             run, held = [], 0
         run.append(record)
         held += len(record.block)
-    if run and (all_of_it or held >= readings):
+    if not run or not (all_of_it or groups or held >= readings):
+        return groups, run
+    is_rest = groups and held < readings // 2 and _goes_on(groups[-1][-1].block, run[0].block)
+    if is_rest and not all_of_it:
+        groups[-1].extend(run)
+    else:
         groups.append(run)
-        run = []
-    return groups, run
+    return groups, []
 
 
 def _goes_on(before: ReadingBlock, after: ReadingBlock) -> bool:

@@ -96,12 +96,12 @@ class Spool:
                 base = max(segment for segment in self._segments if segment <= position)
                 following = min((s for s in self._segments if s > base), default=None)
             limit = end if following is None else following
-            records, used, wanted = self._read_segment(base, position, limit, limit_bytes)
+            records, used, there = self._read_segment(base, position, limit, limit_bytes)
             if records or following is None:
                 return records, used
-            if used == position and wanted:
-                log.error("spool: %d bytes at %d belong to no reading", limit - position, position)
-                self.damaged_bytes += limit - position
+            if used == position and there:
+                log.error("spool: %d bytes at %d belong to no reading", there, position)
+                self.damaged_bytes += there
             position = following
 
     def wait(self, position: int, timeout_s: float) -> bool:
@@ -158,7 +158,7 @@ class Spool:
                 log.error("spool: %d damaged bytes near %d were stepped over", damaged, position)
                 self.damaged_bytes += damaged
             if records or wanted >= limit - position or size >= _LARGEST_CHUNK:
-                return records, position + used, wanted
+                return records, position + used, len(data)
             size *= 4
 
     def _write(self, data: bytes) -> None:

@@ -57,10 +57,46 @@ def test_cutter_waits_for_enough_readings_or_five_seconds(make_spool, make_outbo
     hand.ns += SECOND_NS
     assert cutter.step() == 1
     for _ in range(5):
-        spool.append(block([2.0] * 5), "boiler", None)
+        spool.append(block([2.0] * 4), "boiler", None)
     assert cutter.step() == 2
+    spool.append(block([3.0] * 9), "boiler", None)
+    assert cutter.step() == 0
     assert cutter.step(final=True) == 1
-    assert [index for index, _ in readings_in(outbox)] == list(range(29))
+    assert [index for index, _ in readings_in(outbox)] == list(range(33))
+
+
+def test_cutting_makes_everything_durable_so_the_spool_waits_for_the_disk_only_in_between(
+    make_spool, make_outbox, monkeypatch
+):
+    syncs: list[int] = []
+    monkeypatch.setattr("edge_agent.outbox.spool.os.fdatasync", syncs.append)
+    spool, outbox, hand = make_spool(), make_outbox(), Hand()
+    cutter = make_cutter(spool, outbox, hand)
+    for second in range(10):
+        spool.append(block([float(second)]), "boiler", None)
+        cutter.step()
+        hand.ns += SECOND_NS
+    # Cut once, at the sixth step, by the outbox's commit.
+    assert (len(readings_in(outbox)), len(syncs)) == (6, 9)
+
+
+def test_spool_that_lost_what_the_outbox_has_goes_on_behind_it(make_spool, make_outbox, tmp_path: Path):
+    spool, outbox = make_spool(), make_outbox()
+    spool.append(block([1.0, 2.0]), "boiler", None)
+    spool.sync()
+    kept = spool.end
+    spool.append(block([3.0]), "boiler", None)
+    make_cutter(spool, outbox, Hand()).step(final=True)
+    spool.close()
+    # The power cut took what was never synced.
+    path = tmp_path / "spool" / f"{0:016x}.seg"
+    path.write_bytes(path.read_bytes()[:kept])
+    again = make_spool(boot="12" * 16, at_least=outbox.mark().position)
+    again.append(block([4.0]), "boiler", None)
+    make_cutter(again, outbox, Hand()).step(final=True)
+    assert [value for _, value in readings_in(outbox)] == [1.0, 2.0, 3.0, 4.0]
+    assert again.read(0)[0][0].block.value.tolist() == [1.0, 2.0]
+    assert again.damaged_bytes == 0
 
 
 def test_cutter_keeps_boots_and_clock_steps_apart(make_spool, make_outbox):
