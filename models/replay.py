@@ -18,9 +18,11 @@ from models.detectors.registry import entry_of
 from models.detectors.rows import crossings
 from models.errors import ConfigurationError
 from models.monitor import Monitor
-from models.readings import Int64s, ReadingBlock
+from models.readings import Int64s, Quality, ReadingBlock
 from models.trigger import Crossings
 from models.wire.messages import ChannelEntry
+
+THINNED = int(Quality.THINNED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,12 @@ class Replay:
     alerts: tuple[Alert, ...]
     readings: tuple[ReadingBlock, ...]
     scores: Scores
+
+    @property
+    def is_at_full_rate(self) -> bool:
+        """Whether no reading was left out by thinning; where some were, alerts and scores need not be those
+        of the gateway, which judged all of them."""
+        return not any(bool((block.quality & THINNED).any()) for block in self.readings)
 
     @property
     def time(self) -> Int64s:
@@ -88,11 +96,11 @@ def replay_evidence(evidence: Evidence, *, gateway: str = "") -> Replay:
 
     ConfigurationError, SnapshotError or BodyError when the evidence cannot be used.
     """
-    config, channels, window, snapshot = _unpacked(evidence)
+    config, channels, windows, snapshot = _unpacked(evidence)
     return replay(
         config,
         channels,
-        [window],
+        windows,
         gateway=gateway,
         snapshot=snapshot,
         until_ns=evidence.end_at,
@@ -105,33 +113,44 @@ def moments_of(evidence: Evidence, alert: Alert) -> tuple[Moment, ...]:
     None where the detector keeps none, or has gone on since it measured that reading. Errors as
     `replay_evidence`.
     """
-    config, channels, window, snapshot = _unpacked(evidence)
+    config, channels, windows, snapshot = _unpacked(evidence)
     numbers = [number for number, entry in channels.items() if entry.name == alert.channel]
     if not numbers or not entry_of(config.detector).bank.keeps_moments:
         return ()
     monitor = Monitor(config, channels, gateway=alert.gateway)
     monitor.restore(snapshot)
-    own = window.only(monitor.companions(numbers))
-    heard = np.flatnonzero((own.channel == numbers[0]) & (own.time == alert.measured_at))
-    until_then = own.rows(0, int(heard[-1]) + 1 if len(heard) else 0)  # it may have come before the window
-    monitor.judge(until_then, crossings_of(until_then))
+    together = monitor.companions(numbers)
+    for own in _until_heard([window.only(together) for window in windows], numbers[0], alert.measured_at):
+        monitor.judge(own, crossings_of(own))
     return monitor.moments(numbers[0], alert.measured_at)
 
 
-def _unpacked(evidence: Evidence) -> tuple[MonitorConfig, dict[int, ChannelEntry], ReadingBlock, bytes]:
-    """Configuration of the channels that are there, those channels, the window and the snapshot."""
+def _until_heard(windows: Sequence[ReadingBlock], number: int, time: int) -> Sequence[ReadingBlock]:
+    """Windows up to the reading of that time; none where it came before them."""
+    for place in reversed(range(len(windows))):
+        own = windows[place]
+        heard = np.flatnonzero((own.channel == number) & (own.time == time))
+        if len(heard):
+            return [*windows[:place], own.rows(0, int(heard[-1]) + 1)]
+    return []
+
+
+def _unpacked(
+    evidence: Evidence,
+) -> tuple[MonitorConfig, dict[int, ChannelEntry], list[ReadingBlock], bytes]:
+    """Configuration of the channels that are there, those channels, the windows and the snapshot."""
     from models.wire.columns import decode_columns
 
     try:
         config = MonitorConfig.model_validate(evidence.configuration)
-        window = base64.b64decode(evidence.window, validate=True)
+        windows = [base64.b64decode(body, validate=True) for body in (evidence.window, *evidence.later)]
         snapshot = base64.b64decode(evidence.snapshot, validate=True)
     except (ValidationError, binascii.Error) as error:
         raise ConfigurationError(f"evidence of {evidence.alert} cannot be used: {error}") from None
     channels = {number: ChannelEntry(number=number, name=name) for number, name in evidence.channels.items()}
     present = tuple(name for name in config.channels if name in set(evidence.channels.values()))
     config = config.model_copy(update={"channels": present})
-    return config, channels, decode_columns(window), snapshot
+    return config, channels, [decode_columns(body) for body in windows], snapshot
 
 
 def crossings_of(block: ReadingBlock) -> Crossings:

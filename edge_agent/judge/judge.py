@@ -5,58 +5,44 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-from edge_agent.judge.evidence import make_evidence
+from edge_agent.judge.black_box import BlackBox, EvidenceSink
+from edge_agent.judge.event_clock import EventClock
+from edge_agent.judge.ring import Ring
 from edge_agent.judge.seats import Seat, carry_over
 from edge_agent.judge.snapshots import MonitorState, Snapshot, SnapshotStore
 from edge_agent.outbox.record import SpoolRecord
 from edge_agent.outbox.spool import Spool
 from models.alert import Alert, AlertState
-from models.clock import EARLIEST_NS, SECOND_NS, Clock
+from models.clock import SECOND_NS, Clock
 from models.monitor import NO_EVENT_TIME
 from models.readings import Floats, ReadingBlock
 from models.replay import drive
 
 log = logging.getLogger(__name__)
 ROLL_S = 30.0
-EVIDENCE_AFTER_S = 5.0
-OWED_PATIENCE_S = 15.0
+BEFORE_S, AFTER_S = 300.0, 60.0
 # In silence event time is wall time less this, so that readings still on their way are not overtaken.
 SILENCE_LAG_NS = 2 * SECOND_NS
 # After a start devices have this long before their silence counts.
 FIRST_READING_NS = 10 * SECOND_NS
-_WAITING_EVIDENCE = 100
 
 
-class AlertSink(Protocol):
+class AlertSink(EvidenceSink, Protocol):
     """Where alerts go. The outbox is one."""
 
     def raise_alert(self, alert: Alert) -> bool:
         """Store durably; False when this state of this alert is stored already."""
         ...
 
-    def put_evidence(self, alert_id: str, body: bytes) -> bool:
-        """Store evidence; False when it is there or cannot be kept."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Owed:
-    """Evidence that is to follow when some more readings have come."""
-
-    alert: Alert
-    seat: Seat
-    since: Snapshot
-    due_ns: int
-
 
 class Judge:
     """One thread walks the spool; `step` does the same by hand (imports, stories).
 
-    Two rolling snapshots are kept, half a minute apart; the older one is where evidence begins, and what is
-    saved is where a restart goes on. Alerts judged again after a restart have the ids they had.
+    Each half minute a snapshot is saved: a restart goes on there, and evidence may begin there. Alerts judged
+    again after a restart have the ids they had. Evidence begins `before_s` before an alert's onset and what
+    came after it is sent until `after_s` after it fired.
     """
 
     def __init__(
@@ -68,25 +54,33 @@ class Judge:
         *,
         resolution: Callable[[], Floats],
         teaches_only: bool = False,
+        before_s: float = BEFORE_S,
+        after_s: float = AFTER_S,
     ) -> None:
         self._spool, self._sink, self._store, self._clock = spool, sink, store, clock
-        self._resolution, self._teaches_only = resolution, teaches_only
+        self._teaches_only = teaches_only
+        self._black_box = BlackBox(
+            spool,
+            sink,
+            Ring(store, before_s=before_s, spool_bytes=spool.max_bytes),
+            after_s=after_s,
+            resolution=resolution,
+            monotonic_ns=clock.monotonic_ns,
+        )
         self._seats: list[Seat] = []
         self._exempt: frozenset[str] = frozenset()
         self._lock = threading.RLock()
         self._stop = threading.Event()
         self.has_judged = threading.Event()
         self._thread: threading.Thread | None = None
-        self._owed: list[_Owed] = []
         self._open: dict[str, Alert] = {}
-        self._rolls: list[Snapshot] = []
         self._rolled_ns = clock.monotonic_ns()
-        self._boot = ""
+        self._rolled_to = spool.start
         self._live_from = spool.end
         self._is_live = False
         self._started_ns = self.round_ns = clock.monotonic_ns()
+        self._time = EventClock(clock, spool.boot)
         self.position = spool.start
-        self.event_time = 0
         self.judged = 0
         self.first_judged_at = 0
         self.alerts = 0
@@ -102,18 +96,21 @@ class Judge:
         if saved is not None:
             learned = {monitor.name: monitor.state for monitor in saved.monitors}
             self.position = max(saved.position, self._spool.start)
-            self.event_time = saved.time
+            self._time.restore(saved.time, saved.boot, saved.offset)
             self._open = {a.id: a for a in map(Alert.model_validate_json, saved.open_alerts)}
             self._take_over(self._seats, learned)
+            self._black_box.owe_again(saved.owed)
+        self._black_box.ring.forget_before(self._spool.start)
         self._roll(save=False)
 
     def change(self, seats: Sequence[Seat], exempt: frozenset[str]) -> list[str]:
         """Put other monitors in force between two blocks; those unchanged keep what they learned."""
         with self._lock:
+            self._black_box.send(self._seats, self.position, evidence_now=True)
             learned = {seat.config.name: seat.monitor.snapshot() for seat in self._seats}
             self._seats, self._exempt = list(seats), exempt
             fresh = self._take_over(self._seats, learned)
-            self._rolls.clear()
+            self._black_box.ring.clear()
             self._roll(save=True)
         return fresh
 
@@ -125,6 +122,17 @@ class Judge:
     def drop_aside(self) -> None:
         """What was set aside is needed no more."""
         self._store.drop_aside()
+
+    @property
+    def event_time(self) -> int:
+        """Event time up to where was judged, ns UTC as the readings tell it."""
+        return self._time.at
+
+    @property
+    def near_alerts(self) -> frozenset[str]:
+        """Names of channels on which an alert fired just now: their readings all go out."""
+        with self._lock:
+            return self._black_box.channels
 
     @property
     def firing(self) -> list[Alert]:
@@ -165,7 +173,9 @@ class Judge:
     def needed_from(self) -> int:
         """The spool is still needed from here on: for evidence, and to judge again after a crash."""
         with self._lock:
-            return min((roll.position for roll in self._rolls), default=self.position)
+            wanted = self._black_box.needed_from
+            saved = min(self._rolled_to, self.position)
+            return saved if wanted is None else min(wanted, saved)
 
     # ---- running
 
@@ -181,8 +191,7 @@ class Judge:
             self._thread.join(limit_s)
         with self._lock:
             self.step()
-            self._send_evidence(all_of_it=True)
-            self._rolls.clear()
+            self._black_box.send(self._seats, self.position, evidence_now=True)
             self._roll(save=True)
 
     def step(self) -> bool:
@@ -194,21 +203,20 @@ class Judge:
                 self.round_ns = self._clock.monotonic_ns()
             self.position = max(position, self.position)
             self._roll_when_due()
-            self._send_evidence()
+            self._black_box.send(self._seats, self.position)
             return bool(records)
 
     def silence(self) -> None:
-        """Nothing came: let event time go on by itself, on whole seconds."""
-        wall = self._clock.wall_ns()
-        until = (wall - SILENCE_LAG_NS) // SECOND_NS * SECOND_NS
-        if wall < EARLIEST_NS or until <= self.event_time:
+        """Nothing came: let event time go on by itself, on whole seconds of monotonic time."""
+        until = (self._time.now() - SILENCE_LAG_NS) // SECOND_NS * SECOND_NS
+        if until <= self.event_time:
             return
         with self._lock:
             if not self._is_live:
                 if self._clock.monotonic_ns() - self._started_ns < FIRST_READING_NS:
                     return
                 self._leave_out_outage(until)
-            self.event_time = until
+            self._time.advance(until)
             for seat in self._seats:
                 if seat.config.name not in self._exempt:
                     self._raise(seat.monitor.advance(until))
@@ -221,25 +229,22 @@ class Judge:
                     self._spool.wait(self.position, 0.5)
                     if self._spool.end <= self.position:
                         self.silence()
-                        self._send_evidence()
+                        with self._lock:
+                            self._black_box.send(self._seats, self.position)
             except Exception:  # must not end all judging unseen
                 log.exception("judge: failed near position %d; going on", self.position)
                 self._stop.wait(1.0)
 
     def _judge(self, record: SpoolRecord) -> None:
-        if record.block.boot != self._boot:
-            if self._boot:
-                self._rolls.clear()
-            self._boot = record.block.boot
-        if not self._rolls:
-            self.position = record.position
-            self._roll(save=False)
+        event_time = _event_time(record.block)
+        if step := self._time.follow(record.block, event_time):
+            self._black_box.ring.shift(step)
         if not self._is_live and record.position >= self._live_from:
-            self._leave_out_outage(_event_time(record.block))
+            self._leave_out_outage(event_time)
         alerts = [alert for seat in self._seats for alert in self._observe(seat, record)]
         self.position = record.end
         self.judged += len(record.block)
-        self.event_time = max(self.event_time, _event_time(record.block))
+        self._time.advance(event_time)
         if not self.first_judged_at:
             self.first_judged_at = self._clock.wall_ns()
             self.has_judged.set()
@@ -282,64 +287,33 @@ class Judge:
                 log.info("alert %s: %s on %s", alert.state.value, alert.monitor, alert.channel)
             # Also for one that was raised before a crash: its evidence may not have been.
             if alert.state is AlertState.FIRING:
-                self._owe(alert)
-
-    def _owe(self, alert: Alert) -> None:
-        seat = next((s for s in self._seats if s.config.name == alert.monitor), None)
-        if seat is None or not self._rolls or len(self._owed) >= _WAITING_EVIDENCE:
-            return
-        due = self._clock.monotonic_ns() + round(EVIDENCE_AFTER_S * SECOND_NS)
-        self._owed.append(_Owed(alert, seat, self._rolls[0], due))
-
-    def _send_evidence(self, *, all_of_it: bool = False) -> None:
-        now = self._clock.monotonic_ns()
-        with self._lock:
-            due = [owed for owed in self._owed if all_of_it or owed.due_ns <= now]
-            self._owed = [owed for owed in self._owed if owed not in due]
-            for owed in due:
-                state = owed.since.of(owed.seat.config.name)
-                if state is None:
-                    continue
-                blocks = [record.block for record in self._records(owed.since.position)]
-                made_from = (owed.seat.config, owed.seat.channels, state.state)
-                body = make_evidence(owed.alert, *made_from, blocks, self._resolution())
-                if body is None:
-                    log.warning("alert %s: its evidence is too large to be sent", owed.alert.id)
-                else:
-                    self._sink.put_evidence(owed.alert.id, body)
-
-    def _records(self, position: int) -> list[SpoolRecord]:
-        """What was judged from `position` on."""
-        found: list[SpoolRecord] = []
-        while position < self.position:
-            records, position = self._spool.read(position)
-            if not records:
-                break
-            found.extend(record for record in records if record.end <= self.position)
-        return found
+                self._black_box.owe(alert)
 
     # ---- snapshots
 
     def _roll_when_due(self) -> None:
-        """Every half minute; a little later while evidence is owed, for what is owed is not saved."""
+        """Every half minute, and where much was read at once."""
         waited = self._clock.monotonic_ns() - self._rolled_ns
-        patience = ROLL_S + (OWED_PATIENCE_S if self._owed else 0)
-        grown = self.position - self._rolls[-1].position > self._spool.max_bytes // 8
-        if grown or waited >= patience * SECOND_NS:
-            self._send_evidence(all_of_it=True)
+        grown = self.position - self._rolled_to > self._spool.max_bytes // 8
+        if grown or waited >= ROLL_S * SECOND_NS:
             self._roll(save=True)
 
     def _roll(self, *, save: bool) -> None:
-        """Take a snapshot of all monitors; keep the last two, save the newer."""
-        self._rolls = [*self._rolls[-1:], self._snapshot()]
-        self._rolled_ns = self._clock.monotonic_ns()
+        """Take a snapshot of all monitors, for evidence and, saved, for the next start."""
+        snapshot = self._snapshot()
+        self._rolled_ns, self._rolled_to = self._clock.monotonic_ns(), self.position
         if save:
-            self._store.save(self._rolls[-1])
+            self._store.save(snapshot)
+        if not self._teaches_only:
+            self._black_box.ring.keep(snapshot, saved=save)
 
     def _snapshot(self) -> Snapshot:
         states = tuple(MonitorState(seat.config.name, seat.monitor.snapshot()) for seat in self._seats)
         still_open = tuple(alert.model_dump_json() for alert in self._open.values())
-        return Snapshot(self.position, self.event_time, states, still_open)
+        time = self._time
+        return Snapshot(
+            self.position, time.at, states, still_open, self._black_box.owed, time.boot, time.offset_ns
+        )
 
 
 def _event_time(block: ReadingBlock) -> int:

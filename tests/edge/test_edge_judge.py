@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,11 +13,12 @@ from edge_agent.judge.judge import Judge
 from edge_agent.judge.seats import make_seats
 from edge_agent.judge.snapshots import SnapshotStore
 from edge_agent.outbox.spool import Spool
-from models.alert import Alert, Evidence
+from models.alert import Aftermath, Alert, Evidence
 from models.clock import VirtualClock
 from models.configuration import MonitorConfig
 from models.errors import ParameterError
 from models.replay import replay_evidence
+from models.wire.envelope import Kind
 from models.wire.messages import ChannelEntry
 
 CHANNELS = {"t": ChannelEntry(number=1, name="t", unit="Cel", resolution=0.1)}
@@ -30,6 +30,7 @@ class Sink:
     def __init__(self) -> None:
         self.alerts: list[Alert] = []
         self.evidence: list[Evidence] = []
+        self.aftermaths: list[Aftermath] = []
         self._seen: set[tuple[str, str]] = set()
 
     def raise_alert(self, alert: Alert) -> bool:
@@ -39,8 +40,14 @@ class Sink:
         self.alerts.append(alert)
         return True
 
-    def put_evidence(self, alert_id: str, body: bytes) -> bool:
-        self.evidence.append(Evidence.model_validate(json.loads(body)))
+    def put_evidence(self, alert_id: str, body: bytes, kind: Kind = Kind.EVIDENCE) -> bool:
+        if (alert_id, kind.name) in self._seen:
+            return False
+        self._seen.add((alert_id, kind.name))
+        if kind is Kind.EVIDENCE:
+            self.evidence.append(Evidence.model_validate_json(body))
+        else:
+            self.aftermaths.append(Aftermath.model_validate_json(body))
         return True
 
     @property
@@ -288,15 +295,3 @@ def test_monitor_that_fails_is_out_and_the_others_go_on(rig):
     run(judge)
     assert judge.failed == ["silent"]
     assert sink.said == [("hot", "firing")]
-
-
-def test_spool_is_needed_from_the_older_rolling_snapshot_on(rig):
-    make, spool, _, clock = rig
-    judge = make([hot()])
-    marks = []
-    for number in range(4):
-        marks.append(spool.end)
-        spool.append(block([20.0], at_s=number), "boiler", None)
-        clock.sleep(31)
-        run(judge)
-    assert judge.needed_from == marks[3]
