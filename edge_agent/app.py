@@ -17,6 +17,7 @@ from edge_agent.sampler.clock_trust import ClockWatch
 from edge_agent.settings import Settings
 from edge_agent.state import StateFolder, replace_file
 from edge_agent.status import describe, measures, monitors_told
+from edge_agent.timekeeper import Timekeeper
 from edge_agent.trial.pulse import Pulse
 from edge_agent.trial.record import TrialStore
 from edge_agent.trial.trials import Trials
@@ -31,8 +32,7 @@ from edge_agent.watchdog.supervisor import Supervisor
 from edge_agent.watchdog.watchdog import FIRST_JUDGED_LIMIT_S, Part, Watchdog
 from models.clock import SECOND_NS, Clock, ClockState
 from models.identity import Stream
-from models.wire.envelope import Kind
-from models.wire.messages import Health, OutageRecord, Presence, Reported
+from models.wire.messages import Health, Presence, Reported
 
 log = logging.getLogger(__name__)
 TICK_S = 1.0
@@ -40,8 +40,6 @@ STATUS_EVERY_S = 3.0
 UPLINK_AFTER_S = 2.0
 # A damaged outbox is salvaged, a long spool read through.
 OPENING_LIMIT_S = 180.0
-# A shorter stop is not worth a record: pollers of a second or more have missed little.
-OUTAGE_FROM_NS = 2 * SECOND_NS
 
 
 class Agent:
@@ -57,8 +55,11 @@ class Agent:
         self._wishes: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._started_ns = clock.monotonic_ns()
         self._trials = open_trials(state, settings, clock)
-        self._pipeline = Pipeline.open(state, settings, clock)
         self._clock_watch = ClockWatch(clock, state.clock)
+        self._pipeline = Pipeline.open(
+            state, settings, clock, right=self._clock_watch.right, waits=lambda: self._timekeeper.waits()
+        )
+        self._timekeeper = Timekeeper(self._pipeline, self._clock_watch, self._is_connected)
         pulse = Pulse(clock)
         self._devices = Devices(self._pipeline, pulse, clock=clock, stamp=self._clock_watch.stamp)
         self._obeyer = Obeyer(self._pipeline, self._devices, self._trials, pulse, self._report)
@@ -76,7 +77,8 @@ class Agent:
         pipeline = self._pipeline
         self._supervisor.starting("waiting for the first reading", FIRST_JUDGED_LIMIT_S)
         self._alone.start()
-        self._note_outage()
+        if self._obeyer.in_force.document.devices:
+            self._timekeeper.begin()
         pipeline.judge.start()
         self._devices.start(self._obeyer.in_force.document.devices)
         # Judging comes first: loading MQTT and TLS would hold up the first reading.
@@ -105,7 +107,7 @@ class Agent:
 
     def _tick(self) -> None:
         try:
-            self._look_at_clock()
+            self._timekeeper.look()
             self._pipeline.cutter.step()
             self._pipeline.tidy()
         except OSError as wrong:
@@ -129,12 +131,6 @@ class Agent:
 
     def _parts(self) -> list[Part]:
         return parts_of(self._pipeline.judge, self._devices.all(), self._uplink)
-
-    def _look_at_clock(self) -> None:
-        record = self._clock_watch.look(self._pipeline.spool.boot)
-        if record is not None:
-            self._pipeline.outbox.put_urgent(Kind.CLOCK, record.model_dump_json().encode())
-            self._clock_watch.told(record)
 
     def _step_alone(self) -> None:
         uplink = self._uplink.state if self._uplink is not None else UplinkState()
@@ -161,22 +157,10 @@ class Agent:
         pipeline.close()
         log.info("stopped")
 
-    def _note_outage(self) -> None:
-        """What could not be sampled since the last reading was spooled."""
-        before, now = self._pipeline.last_time, self._clock.wall_ns()
-        was = self._pipeline.outbox.mark().boot
-        if not before or not self._obeyer.in_force.document.devices or now - before < OUTAGE_FROM_NS:
-            return
-        record = OutageRecord(
-            from_at=before,
-            to_at=now,
-            boot_before=was,
-            boot_after=self._pipeline.spool.boot,
-            reason="restart" if was == self._pipeline.spool.boot else "reboot",
-        )
-        self._pipeline.outbox.put_urgent(Kind.OUTAGE, record.model_dump_json().encode())
-
     # ---- uplink and status
+
+    def _is_connected(self) -> bool:
+        return self._uplink is not None and self._uplink.state.is_connected
 
     def _report(self, reported: Reported) -> None:
         if self._uplink is not None:

@@ -9,7 +9,7 @@ import numpy as np
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.outbox.rows import table_digest
 from edge_agent.state import StateFolder, replace_file
-from models.configuration import GatewayDocument
+from models.configuration import GatewayDocument, ThinConfig
 from models.readings import Floats
 from models.wire.messages import ChannelEntry, ChannelTable
 
@@ -27,6 +27,7 @@ def entries_of(document: GatewayDocument) -> list[ChannelEntry]:
             unit=channel.unit,
             resolution=channel.resolution,
             place=channel.place or device.place,
+            thinned_within=channel.thin.error if channel.thin is not None else 0.0,
         )
         for device in document.devices
         for channel in device.channels
@@ -44,12 +45,15 @@ class ChannelBook:
         self._outbox, self._path, self._boot = outbox, state.channels, boot
         self.by_name: dict[str, ChannelEntry] = {}
         self.resolution: Floats = np.zeros(1)
+        self.thin: dict[int, ThinConfig] = {}
         if not outbox.channels():
             outbox.number_channels(self._copy())
 
     def take(self, document: GatewayDocument) -> dict[str, ChannelEntry]:
         """Number a document's channels; they are known to whoever reads the stream before first use."""
         numbered = self._outbox.number_channels(entries_of(document))
+        configs = (channel for device in document.devices for channel in device.channels)
+        self.thin = {numbered[one.name].number: one.thin for one in configs if one.thin is not None}
         self._remember()
         return numbered
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import models
@@ -20,6 +21,7 @@ from edge_agent.settings import Settings
 from edge_agent.state import StateFolder
 from models.clock import Clock
 from models.configuration import GatewayDocument
+from models.mending import RightTime
 from models.wire.messages import ChannelEntry
 
 log = logging.getLogger(__name__)
@@ -43,9 +45,16 @@ class Pipeline:
 
     @classmethod
     def open(
-        cls, state: StateFolder, settings: Settings, clock: Clock, *, teaches_only: bool = False
+        cls,
+        state: StateFolder,
+        settings: Settings,
+        clock: Clock,
+        *,
+        teaches_only: bool = False,
+        right: Callable[[], RightTime | None] = lambda: None,
+        waits: Callable[[], bool] = bool,
     ) -> Pipeline:
-        """Open what the last run left, mend it, and put monitors in force.
+        """Open what the last run left, mend it, and put monitors in force. `right`, `waits`: see Cutter.
 
         ConfigurationError when the document in force cannot be judged by this program.
         """
@@ -72,6 +81,8 @@ class Pipeline:
             clock,
             resolution=lambda: book.resolution,
             teaches_only=teaches_only,
+            before_s=limits.evidence_before_s,
+            after_s=limits.evidence_after_s,
         )
         cutter = Cutter(
             spool,
@@ -81,6 +92,10 @@ class Pipeline:
             readings=limits.message_readings,
             seconds=limits.message_seconds,
             monotonic_ns=clock.monotonic_ns,
+            thin=lambda: book.thin,
+            full=lambda: {book.by_name[name].number for name in judge.near_alerts if name in book.by_name},
+            waits=waits,
+            right=right,
         )
         cursors, last_time = _catch_up(spool, cutter.position, dict(mark.cursors), mark.last_time)
         pipeline = cls(

@@ -62,6 +62,12 @@ class Limits(Strict):
     message_seconds: float = Field(default=5.0, gt=0, le=3600)
     late_s: float = Field(default=3600.0, ge=0, description="older device times are not believed")
     ahead_s: float = Field(default=60.0, ge=0, description="device times further ahead are not believed")
+    evidence_before_s: float = Field(
+        default=300.0, ge=0, le=86400, description="what goes up with an alert begins so long before its onset"
+    )
+    evidence_after_s: float = Field(
+        default=60.0, ge=5, le=3600, description="and ends so long after it fired"
+    )
     trial_s: float = Field(default=60.0, ge=1, le=3600, description="how long a new document is on trial")
     trial_crashes: int = Field(default=2, ge=1, le=20, description="so many ends without a stop revert it")
     trial_onsets: int = Field(default=10, ge=1, le=10_000, description="onsets it may have beyond what was")

@@ -23,7 +23,7 @@ ORDER = {
     ).split(),
     "edge_agent": (
         "toml_lines log_lines action_settings settings state mqtt_connection drivers sampler outbox judge "
-        "uplink obedience trial enrolment alone channels pipeline history devices status probe check "
+        "uplink obedience trial enrolment alone channels pipeline timekeeper history devices status probe check "
         "discovery obeyer watchdog upgrade doctor app cli"
     ).split(),
     "models": (
