@@ -26,6 +26,7 @@ from edge_agent.uplink.identity import tls_files
 from edge_agent.uplink.session import Manners
 from edge_agent.uplink.state import UplinkState
 from edge_agent.uplink.uplink import Uplink
+from edge_agent.watchdog.kernels import load_wire_kernels
 from edge_agent.watchdog.parts import parts_of, words_of
 from edge_agent.watchdog.record import StandstillStore
 from edge_agent.watchdog.supervisor import Supervisor
@@ -83,6 +84,7 @@ class Agent:
         self._devices.start(self._obeyer.in_force.document.devices)
         # Judging comes first: loading MQTT and TLS would hold up the first reading.
         pipeline.judge.has_judged.wait(UPLINK_AFTER_S)
+        load_wire_kernels()
         if self._uplink is not None:
             self._uplink.report(self._obeyer.standing())
             self._uplink.start()
