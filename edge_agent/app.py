@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import queue
+import random
+import uuid
 
 import models
 from edge_agent.alone.alone import Alone
 from edge_agent.devices import Devices
+from edge_agent.identity.moment import by_stamps
+from edge_agent.identity.rotation import Rotation
 from edge_agent.mqtt_connection import ConnectionOptions
 from edge_agent.obedience import DesiredStore, pinned_key
 from edge_agent.obeyer import Obeyer
@@ -64,7 +68,10 @@ class Agent:
         pulse = Pulse(clock)
         self._devices = Devices(self._pipeline, pulse, clock=clock, stamp=self._clock_watch.stamp)
         self._obeyer = Obeyer(self._pipeline, self._devices, self._trials, pulse, self._report)
+        self._run_name = uuid.uuid4().hex
+        self._now = by_stamps(self._clock_watch.stamp)
         self._uplink = self._make_uplink()
+        self._rotation = self._make_rotation()
         self._alone = Alone(state, settings, clock)
         self._watchdog = Watchdog(self._supervisor, StandstillStore(state.watchdog), clock, self._parts)
         self._status_ns = 0
@@ -85,6 +92,8 @@ class Agent:
         # Judging comes first: loading MQTT and TLS would hold up the first reading.
         pipeline.judge.has_judged.wait(UPLINK_AFTER_S)
         load_wire_kernels()
+        if self._rotation is not None:
+            self._rotation.start()
         if self._uplink is not None:
             self._uplink.report(self._obeyer.standing())
             self._uplink.start()
@@ -147,6 +156,8 @@ class Agent:
         log.info("stopping")
         self._supervisor.stopping()
         self._alone.stop()
+        if self._rotation is not None:
+            self._rotation.stop()
         self._devices.stop()
         pipeline = self._pipeline
         pipeline.judge.stop()
@@ -177,7 +188,7 @@ class Agent:
             uplink.host,
             uplink.port,
             client_id=self._gateway,
-            tls=tls_files(self._state, self._settings),
+            tls=tls_files(self._state, self._settings, self._now),
             keepalive_s=uplink.keepalive_s,
         )
         return Uplink(
@@ -188,6 +199,20 @@ class Agent:
             manners=Manners(uplink.reconnect_s, uplink.heartbeat_s, uplink.backlog_per_s),
             health=self._health,
             on_desired=self._obeyer.offered,
+        )
+
+    def _make_rotation(self) -> Rotation | None:
+        uplink = self._settings.uplink
+        if self._uplink is None or not uplink.tls or not uplink.cloud:
+            return None
+        return Rotation(
+            self._state,
+            self._gateway,
+            uplink,
+            self._now,
+            clock=self._clock,
+            draw=random.random,
+            on_renewed=lambda: self._uplink.reconnect("a new certificate") if self._uplink else None,
         )
 
     def _health(self, presence: Presence, hello: bool) -> Health:
@@ -206,6 +231,8 @@ class Agent:
             clock_trusted=self._clock_watch.read() is not ClockState.UNTRUSTED,
             measures={**measures(), "unheard_s": round(self._alone.cloud.unheard_s, 1)},
             actions=self._alone.notes,
+            run=self._run_name,
+            certificate=self._rotation.state.serial if self._rotation is not None else "",
         )
 
     def _write_status(self, phase: str) -> None:
@@ -226,6 +253,7 @@ class Agent:
             "on_trial": self._trials.course is not None,
             "clock": self._clock_watch.read().name.lower(),
             "monitors": monitors_told(self._obeyer.in_force.document, self._pipeline.judge.failed),
+            "identity": self._rotation.describe() if self._rotation is not None else None,
             **self._alone.describe(),
         }
 

@@ -61,12 +61,15 @@ def init(chosen: argparse.Namespace, state: StateFolder) -> int:
 def enroll(chosen: argparse.Namespace, state: StateFolder) -> int:
     """Trade a one-time code for this gateway's certificate."""
     from edge_agent.enrolment import enroll as trade
+    from edge_agent.identity.moment import by_memory
+    from models.clock import SystemClock
 
     settings = load_settings(state.settings)
     cloud = chosen.cloud or settings.uplink.cloud
     if not cloud:
         raise ConfigurationError("no cloud to enrol with", key="--cloud", expected="https://host[:port]")
-    enrolled = trade(state, cloud=cloud, code=chosen.code, gateway=settings.gateway.id)
+    now = by_memory(SystemClock(), state.clock)
+    enrolled = trade(state, cloud=cloud, code=chosen.code, gateway=settings.gateway.id, now=now)
     _say(
         chosen,
         {"gateway": enrolled.gateway, "broker": {"host": enrolled.host, "port": enrolled.port}},

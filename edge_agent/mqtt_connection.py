@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edge_agent.tls import Now, client_context
 from models.errors import TransientError
 
 REFUSED_FROM = 0x80  # MQTT 5 reason codes from here on mean failure
@@ -24,11 +25,12 @@ INBOUND_WINDOW = 20
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """What mutual TLS needs."""
+    """What mutual TLS needs; `now` tells the time by which the broker's certificate is judged."""
 
     ca: Path
     certificate: Path
     key: Path
+    now: Now
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,11 @@ class MqttConnection:
         client.connect_timeout = options.connect_timeout_s
         client.suppress_exceptions = True
         if options.tls is not None:
-            client.tls_set_context(_tls_context(options.tls))
+            files = options.tls
+            context = client_context(
+                files.now, authority=files.ca, certificate=files.certificate, key=files.key
+            )
+            client.tls_set_context(context)
         if options.username is not None:
             client.username_pw_set(options.username, options.password)
         if options.will is not None:
@@ -235,15 +241,6 @@ class MqttConnection:
                 bool(message.retain),
             )
         )
-
-
-def _tls_context(files: TlsFiles) -> ssl.SSLContext:
-    """TLS 1.2 or newer, the broker's name checked, our certificate shown."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_verify_locations(files.ca)
-    context.load_cert_chain(files.certificate, files.key)
-    return context
 
 
 def _send_at_once(_client: Any, _userdata: Any, opened: Any) -> None:

@@ -96,6 +96,10 @@ class Uplink:
         """Monotonic ns of the last time the uplink's loop went round; waiting counts as going round."""
         return self._pulse_ns
 
+    def reconnect(self, why: str) -> None:
+        """Give up the connection and make another one, with the files of the identity as they are then."""
+        self._put(Disconnected(self._session.generation, why))
+
     def report(self, reported: Reported) -> None:
         """Say what became of a document; kept, and said again at each connect."""
         self._put(Report(reported))

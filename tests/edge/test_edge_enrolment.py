@@ -126,11 +126,17 @@ def test_settings_learn_id_and_broker_and_keep_their_comments(cloud, state):
     ]
 
 
-def test_enrolling_again_keeps_the_key(cloud, state):
+def test_enrolling_again_makes_a_new_key_and_a_refusal_leaves_the_old_identity(cloud, state):
     enroll(state, cloud.url)
-    key = state.key.read_bytes()
+    key, certificate = state.key.read_bytes(), state.certificate.read_bytes()
+    cloud.status = 403
+    assert enroll(state, cloud.url) == 1
+    assert (state.key.read_bytes(), state.certificate.read_bytes()) == (key, certificate)
+    cloud.status = 200
     assert enroll(state, cloud.url) == 0
-    assert state.key.read_bytes() == key
+    assert state.key.read_bytes() != key
+    assert state.key.stat().st_mode & 0o777 == 0o600
+    assert not (state.identity / "next").exists()
 
 
 @pytest.mark.row("B1")
