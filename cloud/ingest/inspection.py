@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ValidationError
 
 from cloud.fleet.registry import Where
-from models.alert import Alert, Evidence
+from models.alert import Aftermath, Alert, Evidence
 from models.errors import BodyError, WireError
 from models.identity import MessageIdentity, Stream
 from models.wire.columns import decode_columns
 from models.wire.envelope import Envelope, Kind, open_envelope
-from models.wire.messages import ChannelTable, CommandResult, GapRecord, OutageRecord
+from models.wire.messages import ChannelTable, ClockRecord, CommandResult, GapRecord, OutageRecord
 from models.wire.topics import parse_up_topic
 
 # Which bodies travel in which stream, and what reads them; telemetry is columns and stands apart.
@@ -25,6 +25,8 @@ BODIES: dict[Kind, tuple[Stream, type[BaseModel] | None]] = {
     Kind.GAP: (Stream.URGENT, GapRecord),
     Kind.OUTAGE: (Stream.URGENT, OutageRecord),
     Kind.RESULT: (Stream.URGENT, CommandResult),
+    Kind.CLOCK: (Stream.URGENT, ClockRecord),
+    Kind.AFTERMATH: (Stream.URGENT, Aftermath),
 }
 
 

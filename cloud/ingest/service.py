@@ -12,6 +12,7 @@ from cloud.errors import StoreError
 from cloud.fleet.channels import ChannelDirectory
 from cloud.fleet.registry import Registry
 from cloud.ingest.bulk import BulkIntake
+from cloud.ingest.clocks import Clocks
 from cloud.ingest.guard import Guard
 from cloud.ingest.housekeeping import Housekeeping
 from cloud.ingest.inbox import Inbox
@@ -79,7 +80,7 @@ class IngestService:
             every.silent_s,
             Guard(settings, main, clock),
         )
-        self._compactor = Compactor(series, directory)
+        self._compactor = Compactor(series, directory, right=Clocks(main).right, now=clock.wall_ns)
         self._threads = [
             threading.Thread(target=target, name=name, daemon=True)
             for name, target in (

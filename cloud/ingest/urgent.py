@@ -10,15 +10,16 @@ from sqlalchemy.orm import Session
 from cloud.dispatch.respond import respond_to_alert
 from cloud.errors import RefusedError
 from cloud.fleet.orders import take_result
-from cloud.incidents.tables import EvidenceRow
+from cloud.incidents.evidence import take_aftermath, take_evidence
 from cloud.ingest import quarantine
+from cloud.ingest.clocks import mend_alert, take_clock
 from cloud.ingest.inspection import Carried, Poison, Sound
 from cloud.ingest.tables import LedgerRecord, UrgentIdentity
 from cloud.ingest.window import GAP
 from cloud.storage.engine import transaction
-from models.alert import Alert, Evidence
+from models.alert import Aftermath, Alert, Evidence
 from models.wire.envelope import Envelope
-from models.wire.messages import CommandResult, GapRecord, OutageRecord
+from models.wire.messages import ClockRecord, CommandResult, GapRecord, OutageRecord
 
 
 class Fate(enum.StrEnum):
@@ -113,20 +114,19 @@ def _stored(session: Session, envelope: Envelope) -> UrgentIdentity | None:
 
 
 def _apply(session: Session, found: Sound, now: int) -> None:
-    body, site_id = found.body, found.where.site_id
+    body, site_id, gateway_id = found.body, found.where.site_id, found.envelope.identity.gateway
     if isinstance(body, Carried):
         _apply_carried(session, body.inner, now)
     elif isinstance(body, Alert):
-        respond_to_alert(session, body, now)
+        respond_to_alert(session, mend_alert(session, body), now)
     elif isinstance(body, Evidence):
-        if session.get(EvidenceRow, body.alert) is None:
-            session.add(
-                EvidenceRow(
-                    alert_id=body.alert, site_id=site_id, received_at=now, body=body.model_dump(mode="json")
-                )
-            )
+        take_evidence(session, site_id, gateway_id, body, now)
+    elif isinstance(body, Aftermath):
+        take_aftermath(session, site_id, gateway_id, body, now)
+    elif isinstance(body, ClockRecord):
+        take_clock(session, site_id, gateway_id, found.envelope.identity.epoch, body)
     elif isinstance(body, CommandResult):
-        take_result(session, found.envelope.identity.gateway, site_id, body, now)
+        take_result(session, gateway_id, site_id, body, now)
     elif isinstance(body, GapRecord | OutageRecord):
         identity = found.envelope.identity
         session.add(

@@ -7,18 +7,20 @@ it that are no more than twice its size, so each reading is rewritten about log2
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, and_, delete, select
 from sqlalchemy.orm import Session
 
 from cloud.errors import StoreError
 from cloud.series.store import DAY_NS, Directory, Readings, merge
-from cloud.series.tables import Chunk, Landing
+from cloud.series.tables import BulkIdentity, Chunk, Landing
 from cloud.storage.dialect import insert_all
 from cloud.storage.engine import reading, transaction
+from models.clock import ClockState
+from models.mending import RightTime, mend_block
 from models.readings import Int64s, ReadingBlock
 from models.wire.columns import decode_columns, encode_columns
 
@@ -26,11 +28,15 @@ CHUNK_READINGS = 65_536
 STEP_READINGS = 200_000  # a transaction takes about so many, which bounds memory and the wait of others
 _STEP_MESSAGES = 2_000
 _GROWTH = 2
+# What was measured without a clock stays as it landed so long, for its gateway may yet tell the right time.
+UNTIMED_KEPT_NS = 7 * DAY_NS
+# (gateway, boot, wall minus monotonic time that was wrong) -> what mends it, None while that is not known.
+RightTimes = Callable[[str, str, int], RightTime | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Compacted:
-    """What a run did. `deferred` messages wait for their channels to be announced."""
+    """What a run did. `deferred` messages wait for their channels to be announced, or for the right time."""
 
     messages: int = 0
     readings: int = 0
@@ -61,9 +67,17 @@ class Compactor:
     """The only one who writes chunks; one thread of ingest."""
 
     def __init__(
-        self, engine: Engine, directory: Directory, step: int = STEP_READINGS, chunk: int = CHUNK_READINGS
+        self,
+        engine: Engine,
+        directory: Directory,
+        step: int = STEP_READINGS,
+        chunk: int = CHUNK_READINGS,
+        *,
+        right: RightTimes = lambda gateway_id, boot, offset_ns: None,
+        now: Callable[[], int] = int,
     ) -> None:
         self._engine, self._directory, self._step, self._chunk = engine, directory, step, chunk
+        self._right, self._now = right, now
 
     def run(self) -> Compacted:
         """Compact all that landed so far; StoreError when it should be tried again later."""
@@ -87,8 +101,14 @@ class Compactor:
             return list(session.scalars(select(Landing.gateway_id).distinct()))
 
     def _next(self, gateway_id: str, after: int) -> _Step | None:
+        same = and_(
+            BulkIdentity.gateway_id == Landing.gateway_id,
+            BulkIdentity.epoch == Landing.epoch,
+            BulkIdentity.sequence == Landing.sequence,
+        )
         query = (
-            select(Landing.id, Landing.epoch, Landing.body)
+            select(Landing.id, Landing.epoch, Landing.body, BulkIdentity.received_at)
+            .outerjoin(BulkIdentity, same)
             .where(Landing.gateway_id == gateway_id, Landing.id > after)
             .order_by(Landing.id)
             .limit(_STEP_MESSAGES)
@@ -97,13 +117,14 @@ class Compactor:
         names: dict[int, Mapping[int, int]] = {}
         count = 0
         with reading(self._engine) as session:
-            for row_id, epoch, body in session.execute(query.execution_options(yield_per=100)):
+            rows = session.execute(query.execution_options(yield_per=100))
+            for row_id, epoch, body, received_at in rows:
                 step.last_id = row_id
                 if epoch not in names:
                     names[epoch] = self._directory.numbers(gateway_id, epoch)
-                block = decode_columns(body)
-                channels = _translate(block, names[epoch])
-                if channels is None:
+                block = self._mended(gateway_id, decode_columns(body), received_at)
+                channels = None if block is None else _translate(block, names[epoch])
+                if block is None or channels is None:
                     step.deferred += 1
                     continue
                 step.ids.append(row_id)
@@ -113,6 +134,16 @@ class Compactor:
                 if count >= self._step:
                     break
         return step if step.last_id > after else None
+
+    def _mended(self, gateway_id: str, block: ReadingBlock, received_at: int | None) -> ReadingBlock | None:
+        """The block with right times; None while its clock was not set and the right time may yet be told."""
+        if block.clock is not ClockState.UNTRUSTED:
+            return block
+        right = self._right(gateway_id, block.boot, block.monotonic_offset_ns)
+        if right is not None:
+            return mend_block(block, right)
+        waits = received_at is not None and self._now() - received_at < UNTIMED_KEPT_NS
+        return None if waits else block
 
     def _compact(self, step: _Step) -> int:
         """Write chunks for one step and take its messages away, in one transaction; chunks written."""

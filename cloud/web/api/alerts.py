@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from cloud.errors import ConflictError, NotFoundError
+from cloud.incidents.evidence import is_evidence
 from cloud.incidents.tables import AlertRow, EvidenceRow
 from cloud.people.roles import Permission
 from cloud.web.api.answers import Answer, Page
@@ -154,7 +155,7 @@ def _find(session: Session, alert_id: str, access: Access) -> AlertRow:
 
 def _evidence(session: Session, row: AlertRow) -> EvidenceRow:
     evidence = session.get(EvidenceRow, row.id)
-    if evidence is None:
+    if evidence is None or not is_evidence(evidence.body):
         raise NotFoundError("no_evidence", "this alert has no evidence, or it has not arrived yet")
     # Evidence names its alert; what another site's gateway claims about it is not shown here.
     if evidence.site_id != row.site_id:
