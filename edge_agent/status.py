@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import models
 from edge_agent.devices import Running
 from edge_agent.pipeline import Pipeline
+from edge_agent.trial.load import processor_s
 from edge_agent.uplink.uplink import Uplink
 from models.alert import Alert
 from models.clock import SECOND_NS
@@ -21,12 +23,15 @@ def describe(
     return {
         **facts,
         "code_version": models.__version__,
+        "pid": os.getpid(),
         "memory_mb": round(resident_mb(), 1),
+        "cpu_s": round(processor_s(), 2),
         "devices": [_device(running) for running in devices],
         "judge": {
             "judged_readings": judge.judged,
             "behind_bytes": max(0, spool.end - judge.position),
             "alerts": judge.alerts,
+            "onsets": judge.onsets,
             "failed_monitors": judge.failed,
             "start_to_first_judged_ms": _first_judged_ms(judge.first_judged_at),
         },
@@ -82,6 +87,8 @@ def _device(running: Running) -> dict[str, object]:
     return {
         "name": running.config.name,
         "driver": running.config.driver,
+        "period_s": running.config.period_s,
+        "is_polled": running.loop.is_polled,
         "is_up": state.is_up,
         "readings": state.readings,
         "last_reading_at": state.last_reading_at,

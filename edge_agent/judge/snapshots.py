@@ -17,6 +17,7 @@ _MAGIC = b"LMJ1"
 _DIGEST = 16
 _NAME = "monitors.snap"
 _ASIDE = "before-trial.snap"
+_BEFORE_UPGRADE = "before-upgrade.snap"
 _RING = "ring-"
 
 
@@ -68,8 +69,12 @@ class SnapshotStore:
         self._save(snapshot, _NAME)
 
     def load(self) -> Snapshot | None:
-        """The last one saved; None when there is none or it is damaged (monitors then start fresh)."""
-        return self._load(_NAME)
+        """The last one saved; None when there is none or it is damaged (monitors then start fresh).
+
+        While an upgrade is on trial there is one from before it, for when the newer release wrote what this
+        one cannot read.
+        """
+        return self._load(_NAME) or self._load(_BEFORE_UPGRADE)
 
     def set_aside(self, snapshot: Snapshot) -> None:
         """Keep what the monitors of the last good document know while another is on trial."""

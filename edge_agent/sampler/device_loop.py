@@ -65,7 +65,7 @@ class DeviceLoop:
         self._clock, self._stamp, self._backoff = clock, stamp, backoff
         self._cursor = cursor
         self.round_ns = clock.monotonic_ns()
-        self.is_over = False
+        self.is_over, self.is_polled = False, driver.is_polled
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self.run, name=f"device-{name}", daemon=True)
 
