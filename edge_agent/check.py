@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edge_agent.settings import Settings
 from edge_agent.state import StateBusyError, StateFolder
 from models.clock import SystemClock
+from models.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from edge_agent.probe import DeviceFound
@@ -18,7 +19,10 @@ WAIT_S = 10.0
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """--probe and --wait."""
+    """--probe, --wait and --in-force."""
+    parser.add_argument(
+        "--in-force", action="store_true", help="try the document the cloud has sent as well, if there is one"
+    )
     parser.add_argument(
         "--probe",
         action="store_true",
@@ -31,6 +35,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="how long to wait for devices that speak by themselves",
     )
+
+
+def check_in_force(state: StateFolder, settings: Settings) -> None:
+    """Whether this program can work by the document in force; ConfigurationError says why not."""
+    from edge_agent.channels import entries_of
+    from edge_agent.judge.seats import make_seats
+    from edge_agent.obedience import DesiredStore, check_devices, pinned_key
+
+    desired = DesiredStore(state).load(pinned_key(state.signing_key), settings.gateway.id)
+    if desired is None and state.desired.exists():
+        raise ConfigurationError("the document in force cannot be used", file=str(state.desired))
+    document = desired.document if desired is not None else settings.document()
+    check_devices(document, SystemClock())
+    channels = {e.name: e.model_copy(update={"number": n}) for n, e in enumerate(entries_of(document), 1)}
+    make_seats(document.monitors, channels, gateway=settings.gateway.id, config_version=0, code_version="")
 
 
 def probe(

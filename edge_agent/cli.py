@@ -80,9 +80,11 @@ def enroll(chosen: argparse.Namespace, state: StateFolder) -> int:
 
 def check(chosen: argparse.Namespace, state: StateFolder) -> int:
     """Validate gateway.toml: file, drivers, detectors; with --probe try the devices themselves."""
-    from edge_agent.check import probe
+    from edge_agent.check import check_in_force, probe
 
     settings = _checked(state)
+    if chosen.in_force:
+        check_in_force(state, settings)
     channels = sum(len(device.channels) for device in settings.devices)
     counts = {
         "devices": len(settings.devices),
@@ -186,6 +188,15 @@ def outbox(chosen: argparse.Namespace, state: StateFolder) -> int:
     told = outbox_figures(state.outbox)
     _say(chosen, told, "\n".join(f"{key}: {value}" for key, value in told.items()))
     return 0
+
+
+def upgrade(chosen: argparse.Namespace, state: StateFolder) -> int:
+    """Bring a signed release into force, watch it, and go back by itself when it is worse than the last."""
+    from edge_agent.upgrade.command import upgrade as do
+
+    told, lines, code = do(chosen, state)
+    _say(chosen, told, "\n".join(lines))
+    return code
 
 
 def assets(chosen: argparse.Namespace, state: StateFolder) -> int:
@@ -297,6 +308,7 @@ def _complain(
 def _parser() -> argparse.ArgumentParser:
     from edge_agent.check import add_options as add_check_options
     from edge_agent.discovery.options import add_options as add_discover_options
+    from edge_agent.upgrade.options import add_options as add_upgrade_options
 
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--state", type=Path, default=Path("/var/lib/lastmile-edge"), help="the state folder")
@@ -321,6 +333,7 @@ def _parser() -> argparse.ArgumentParser:
     add("run", run)
     add("status", status)
     add("outbox", outbox)
+    add_upgrade_options(add("upgrade", upgrade))
     acting = add("action", action)
     acting.add_argument("what", choices=["ls", "log", "test"])
     acting.add_argument("name", nargs="?", metavar="NAME")
