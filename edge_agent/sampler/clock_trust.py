@@ -90,9 +90,9 @@ class Stamp:
 class ClockWatch:
     """Stamps moments, notices when the clock is set or stepped, and remembers the last good time.
 
-    A wall clock below its floor is not used: time then goes on from the floor, so that what one boot after
-    another measures without a clock stands in its order, after what came before. The kernel is asked at most
-    once in ten seconds. Any thread may stamp; `look` is called about once a second by one of them.
+    A wall clock below its floor is not used: time then goes on from ten minutes after the floor, so that what
+    one boot after another measures without a clock stands in its order, after what came before. The kernel is
+    asked at most once in ten seconds. Any thread may stamp; `look` is called about once a second by one.
     """
 
     def __init__(
@@ -182,7 +182,8 @@ class ClockWatch:
         if state is not ClockState.UNTRUSTED:
             return Stamp(wall, now, state)
         if memory.untrusted_offset_ns is None:
-            memory.untrusted_offset_ns = max(wall, memory.floor_ns) - now
+            # What was measured since the floor was last remembered comes before, too.
+            memory.untrusted_offset_ns = max(wall, memory.floor_ns + _SAVE_EVERY_NS) - now
             log.warning("the clock is not set: readings are marked, and mended when it is")
             self._save()
         return Stamp(now + memory.untrusted_offset_ns, now, state)
