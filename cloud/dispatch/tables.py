@@ -89,10 +89,14 @@ class Assignment(Base):
 
 
 class ServerClock(Base):
-    """Wall minus monotonic time of one boot, as last seen: what a step of the server's clock is told by."""
+    """Wall minus monotonic time of one boot, as last seen: what a step of the server's clock is told by.
+
+    `seen_at`: the time it showed when last looked at; a later boot that begins before it has a wrong clock.
+    """
 
     __tablename__ = "server_clock"
 
     boot: Mapped[Name] = mapped_column(primary_key=True)
     offset_ns: Mapped[At]
     steps: Mapped[int]
+    seen_at: Mapped[At] = mapped_column(default=0, server_default="0")

@@ -89,6 +89,7 @@ def _describe(
     row.site_id = gateway.site_id
     row.device, row.kind, row.unit = entry.device, entry.kind, entry.unit
     row.resolution = entry.resolution
+    row.thinned_within = max(row.thinned_within or 0.0, entry.thinned_within)
     # A path nobody has drawn in this site: at least the gateway's own place is known.
     row.place_id = places.get(entry.place) or gateway.place_id
     return row

@@ -13,7 +13,7 @@ from cloud.errors import StoreError
 from cloud.events.bus import forget_before
 from cloud.fleet.certificates import flag_expiring, settle
 from cloud.people.tables import LoginAttempt, LoginSession
-from cloud.scheduler.steps import follow_step, is_step, offset_ns
+from cloud.scheduler.steps import follow_step, is_step, note_seen, offset_ns
 from cloud.settings import Settings
 from cloud.storage.engine import open_main, reading, transaction
 from models.clock import SECOND_NS, Clock, SystemClock
@@ -46,6 +46,7 @@ class Scheduler:
         if moment >= self._calm_at:
             with transaction(self._engine) as session:
                 conclude_calm(session, self._clock.wall_ns())
+                note_seen(session, self._clock)
             self._calm_at = moment + CALM_EVERY_NS
         if moment >= self._certificates_at:
             self._look_at_certificates()

@@ -18,11 +18,12 @@ from cloud.web.api.moments import AskedMoment
 from cloud.web.security.access import Access, needs
 from cloud.web.state import State
 from models.clock import SECOND_NS
-from models.readings import Floats
+from models.readings import Floats, Quality
 
 router = APIRouter(tags=["series"])
 
 _MS_NS = 1_000_000
+_THINNED = int(Quality.THINNED)
 _LATEST_NS = (1 << 63) - 1
 
 
@@ -37,6 +38,9 @@ class SeriesAnswer(Answer):
     minimum: list[float | None]
     maximum: list[float | None]
     quality: list[int]
+    thinned_within: float | None = None
+    """Readings were left out where a straight line tells them within so much, in the channel's unit; null:
+    none were in this span."""
 
 
 class RawAnswer(Answer):
@@ -75,6 +79,7 @@ def get_series(
         minimum=or_null(chart.minimum),
         maximum=or_null(chart.maximum),
         quality=chart.quality.tolist(),
+        thinned_within=row.thinned_within if bool((chart.quality & _THINNED).any()) else None,
     )
 
 

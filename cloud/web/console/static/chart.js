@@ -6,6 +6,9 @@ import { language, say } from "./words.js";
 const POINTS = 600;
 const MINUTE = 60000;
 const HOUR = 60 * MINUTE;
+// Bits of a reading's quality: what is not believed of it, and that the gateway's clock was not set.
+const NOT_BELIEVED = 1 | 2 | 4 | 8 | 64;
+const UNTIMED = 16;
 
 const style = () => getComputedStyle(document.documentElement);
 const colour = (name) => style().getPropertyValue(`--${name}`).trim();
@@ -222,7 +225,9 @@ export class Chart {
     const edges = [this.shown.lower[place], this.shown.upper[place]];
     if (edges.some((edge) => Number.isFinite(edge)))
       parts.push(`${say("chart.band")} ${edges.map((edge) => format(edge, alert.digits, alert.unit) || "…").join(" – ")}`);
-    if (series.quality?.[place]) parts.push(say("chart.unreliable"));
+    const flags = series.quality?.[place] ?? 0;
+    if (flags & NOT_BELIEVED) parts.push(say("chart.unreliable"));
+    if (flags & UNTIMED) parts.push(say("chart.untimed"));
     this.note.textContent = parts.join(" · ");
   }
 
@@ -243,6 +248,12 @@ export class Chart {
     this.say("chart.summary", { channel: alert.name, low: words(low), high: words(high), last: words(values.at(-1)) });
     this.place.setAttribute("aria-label", `${say("chart.label", { channel: alert.name })}. ${this.note.textContent}`);
     this.note.textContent = `${this.note.textContent}. ${say("chart.zone", { zone: this.zone })}`;
+    const within = series.thinned_within;
+    if (within) {
+      const digits = Math.max(alert.digits ?? 0, within < 1 ? 2 : 0);
+      const error = format(Number(within.toPrecision(3)), digits, alert.unit).replace(/(\.\d*?)0+(?=\D|$)/, "$1").replace(/\.(?=\D|$)/, "");
+      this.note.textContent = `${this.note.textContent}. ${say("chart.thinned", { error })}`;
+    }
   }
 
   listKeys() {
