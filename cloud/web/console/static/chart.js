@@ -250,8 +250,7 @@ export class Chart {
     this.note.textContent = `${this.note.textContent}. ${say("chart.zone", { zone: this.zone })}`;
     const within = series.thinned_within;
     if (within) {
-      const digits = Math.max(alert.digits ?? 0, within < 1 ? 2 : 0);
-      const error = format(Number(within.toPrecision(3)), digits, alert.unit).replace(/(\.\d*?)0+(?=\D|$)/, "$1").replace(/\.(?=\D|$)/, "");
+      const error = [Number(within.toPrecision(3)), alert.unit].filter(Boolean).join(" ");
       this.note.textContent = `${this.note.textContent}. ${say("chart.thinned", { error })}`;
     }
   }
