@@ -73,7 +73,7 @@ class Cutter:
                 return 0
             return self._cut(end, final) + (self._flush() if final else 0)
         finally:
-            # What was cut is on the disk with the outbox's commit: syncing it here too would be the second wait
+            # What was cut is on the disk with the outbox's commit: syncing it here too would be a second wait
             # for the same readings.
             if self._cut_to < end:
                 self._spool.sync()

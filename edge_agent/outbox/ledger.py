@@ -76,15 +76,20 @@ class Ledger:
         return database
 
     def _open_sound(self) -> sqlite3.Connection:
-        database = schema.open_database(self._files.path, self._max_mb)
+        """Open and check the file, and write nothing to it before it is known to be sound."""
+        database, testimony = schema.connect(self._files.path), self._witness.read()
         try:
-            life = read_life(database)
+            life = None if schema.is_new(database) else read_life(database)
+            if life is None and testimony is not None:
+                raise sqlite3.DatabaseError("malformed: the file is as if it were new")
+            if life is not None:
+                check_life(database, life, testimony)
+            schema.prepare(database, self._max_mb)
             if life is None:
                 life = Life(self._new_epoch())
                 database.execute("BEGIN IMMEDIATE")
                 store_life(database, None, life)
                 database.execute("COMMIT")
-            check_life(database, life, self._witness.read())
         except schema.FAULTS:
             database.close()
             raise
@@ -171,7 +176,8 @@ class Ledger:
         aside = self._files.succeed(str(self._now()))
         log.error("outbox: set aside as %s; %d messages were carried over, %d are lost",
                   aside.name, len(salvage.places), sum(salvage.lost.values()))  # fmt: skip
-        database = schema.open_database(self._files.path, self._max_mb)
+        database = schema.connect(self._files.path)
+        schema.prepare(database, self._max_mb)
         self._witness.write(self._life.testimony())
         return database
 
@@ -218,12 +224,12 @@ class Ledger:
             db.execute("INSERT INTO bulk VALUES (?, ?, ?, ?, ?, ?)", row)
             return
         db.execute("INSERT INTO urgent VALUES (?, ?, ?)", (number, int(Kind.CARRIED), sealed))
-        if inner.kind in (Kind.ALERT, Kind.EVIDENCE):
-            told = json.loads(inner.body)
-            is_alert = inner.kind == Kind.ALERT
-            rows.is_first_time(
-                db, *((told["id"], told["state"]) if is_alert else (told["alert"], "evidence"))
-            )
+        with contextlib.suppress(ValueError, KeyError):
+            if inner.kind == Kind.ALERT:
+                told = json.loads(inner.body)
+                rows.is_first_time(db, told["id"], told["state"])
+            elif inner.kind == Kind.EVIDENCE:
+                rows.is_first_time(db, json.loads(inner.body)["alert"], "evidence")
 
     # ---- numbers
 

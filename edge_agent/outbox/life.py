@@ -92,5 +92,6 @@ def check_life(db: sqlite3.Connection, life: Life, testimony: Testimony | None) 
             raise sqlite3.DatabaseError(f"malformed: {found} {stream.name} messages where {held} should be")
     if testimony is not None and testimony.epoch == life.epoch:
         behind = {s.name: testimony.assigned[s] - life.assigned[s] for s in Stream}
+        behind["BYTES"] = testimony.mark.position - life.mark.position
         if any(missing > 0 for missing in behind.values()):
-            raise sqlite3.DatabaseError(f"malformed: the file has gone back in time by {behind} messages")
+            raise sqlite3.DatabaseError(f"malformed: the file has gone back in time: {behind}")

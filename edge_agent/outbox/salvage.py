@@ -97,18 +97,22 @@ def _epoch(known: Known, testimony: Testimony | None, found: list[int]) -> int:
 
 def _owed(stream: Stream, whole: Ranges, life: Life | None, testimony: Testimony | None) -> Ranges:
     """Numbers that were given and had no receipt, as far as anybody knows."""
+    told = _newer(life, testimony)
     highest = max((last for _, last in whole), default=0)
-    settled: list[tuple[int, int]] = []
-    if life is not None:
-        highest = max(highest, life.assigned[stream])
-        settled += life.settled[stream].all
-    if testimony is not None:
-        highest = max(highest, testimony.assigned[stream])
-        settled += testimony.settled[stream]
-    if life is None and testimony is None and whole:
-        # Rows leave the file from the lowest number on.
-        settled.append((1, whole[0][0] - 1))
-    return without(merge([(1, highest)]), merge(settled))
+    if told is not None:
+        return without(merge([(1, max(highest, told.assigned[stream]))]), merge(told.settled[stream]))
+    # Rows leave the file from the lowest number on, so what lies below the lowest is settled.
+    return without(merge([(1, highest)]), merge([(1, whole[0][0] - 1)]) if whole else ())
+
+
+def _newer(life: Life | None, testimony: Testimony | None) -> Testimony | None:
+    """The later of what the file and the witness say; what one has seen settled may wait again in the other."""
+    if life is None:
+        return testimony
+    own = life.testimony()
+    if testimony is None or any(testimony.assigned[s] < own.assigned[s] for s in Stream):
+        return own
+    return testimony
 
 
 def _fitting(numbers: Ranges, room: int, size: Callable[[int], int]) -> tuple[Ranges, int]:
@@ -125,8 +129,8 @@ def _fitting(numbers: Ranges, room: int, size: Callable[[int], int]) -> tuple[Ra
 
 
 def _mark(life: Life | None, testimony: Testimony | None) -> SpoolMark:
-    marks = [told.mark for told in (life, testimony) if told is not None]
-    return max(marks, key=lambda mark: mark.position, default=SpoolMark())
+    told = _newer(life, testimony)
+    return told.mark if told is not None else SpoolMark()
 
 
 def look_into(path: Path, known: Known) -> None:

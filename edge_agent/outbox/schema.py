@@ -36,11 +36,9 @@ class OutboxBlockedError(TransientError, OSError):
     """The disk takes nothing now: it is full, or fails. Nothing was stored; later it may work again."""
 
 
-def open_database(path: Path, max_mb: int) -> sqlite3.Connection:
-    """The outbox's file: write-ahead log, each commit on disk before it returns, bounded size.
-
-    sqlite3.DatabaseError when the file is damaged.
-    """
+def connect(path: Path) -> sqlite3.Connection:
+    """The outbox's file: write-ahead log, each commit on disk before it returns. Writes nothing to a file
+    that was an outbox. sqlite3.DatabaseError when it is damaged."""
     database = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
     try:
         path.chmod(0o600)
@@ -51,14 +49,23 @@ def open_database(path: Path, max_mb: int) -> sqlite3.Connection:
         database.execute("PRAGMA synchronous = FULL")
         database.execute("PRAGMA journal_size_limit = 4194304")
         database.execute("PRAGMA cache_size = -2048")
-        database.executescript(_TABLES)
-        used = database.execute("PRAGMA page_count").fetchone()[0]
-        wanted = max_mb * (1 << 20) // PAGE_BYTES
-        database.execute(f"PRAGMA max_page_count = {max(wanted, used)}")
     except FAULTS:
         database.close()
         raise
     return database
+
+
+def is_new(database: sqlite3.Connection) -> bool:
+    """Whether there is no outbox in the file yet."""
+    return database.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None
+
+
+def prepare(database: sqlite3.Connection, max_mb: int) -> None:
+    """Tables, and the bound."""
+    database.executescript(_TABLES)
+    used = database.execute("PRAGMA page_count").fetchone()[0]
+    wanted = max_mb * (1 << 20) // PAGE_BYTES
+    database.execute(f"PRAGMA max_page_count = {max(wanted, used)}")
 
 
 def open_draft(path: Path) -> sqlite3.Connection:
