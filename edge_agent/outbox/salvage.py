@@ -106,7 +106,7 @@ def _owed(stream: Stream, whole: Ranges, life: Life | None, testimony: Testimony
 
 
 def _newer(life: Life | None, testimony: Testimony | None) -> Testimony | None:
-    """The later of what the file and the witness say; what one has seen settled may wait again in the other."""
+    """The later of what file and witness say: what one has seen settled may wait again in the other."""
     if life is None:
         return testimony
     own = life.testimony()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import secrets
 import shutil
 import time
 from collections.abc import Iterator
@@ -54,7 +55,7 @@ class Store:
 def open_store(state: Path, hand: Hand, *, max_mb: int = 16, boot: str = BOOT) -> Store:
     """As the agent opens them."""
     outbox = Outbox(
-        state / "outbox.db", GATEWAY, max_mb=max_mb, new_epoch=lambda: random.SystemRandom().getrandbits(62) | 1,
+        state / "outbox.db", GATEWAY, max_mb=max_mb, new_epoch=lambda: secrets.randbits(62) | 1,
         now=lambda: START + hand.ns, monotonic=hand,
     )  # fmt: skip
     mark = outbox.mark()
@@ -93,6 +94,14 @@ class Truth:
     assigned: dict[Stream, int]
     waiting: dict[MessageIdentity, bytes] = field(default_factory=dict)
     spooled: set[float] = field(default_factory=set)
+
+    def receipt(self, stream: Stream) -> Receipt:
+        """What the cloud has: all that did not wait."""
+        waiting = {one.sequence for one in self.waiting if one.stream is stream}
+        had = [n for n in range(1, self.assigned[stream] + 1) if n not in waiting]
+        through = min(waiting, default=self.assigned[stream] + 1) - 1
+        beyond = tuple(n for n in had if n > through)
+        return Receipt(epoch=self.epoch, stream=stream, through=through, beyond=beyond, sent_at=0)
 
 
 def live(state: Path, chance: random.Random) -> Truth:
@@ -196,6 +205,8 @@ def start_again(state: Path, truth: Truth, what: str) -> Outcome:
     store.spool.append(readings(10_000), "boiler", None)
     store.cutter.step(final=True)
     assert store.outbox.raise_alert(alert_of(10_000))
+    for stream in Stream:
+        store.outbox.receive(truth.receipt(stream))  # at hello; of another epoch it says nothing
     found: list[MessageIdentity] = []
     exact: dict[MessageIdentity, bytes] = {}
     counted = 0

@@ -11,13 +11,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from fault_damage import Hand, alert_of, open_store  # noqa: E402
+from fault_damage import Hand, alert_of, open_store
 
-from edge_agent.judge.snapshots import MonitorState, Snapshot, SnapshotStore  # noqa: E402
-from models.clock import SECOND_NS  # noqa: E402
-from models.identity import Stream  # noqa: E402
-from models.readings import ReadingBlock  # noqa: E402
-from models.wire.messages import Receipt  # noqa: E402
+from edge_agent.judge.snapshots import MonitorState, Snapshot, SnapshotStore
+from models.clock import SECOND_NS
+from models.identity import Stream
+from models.readings import ReadingBlock
+from models.wire.messages import Receipt
 
 START = 1_800_000_000 * SECOND_NS
 
