@@ -98,11 +98,11 @@ class Rotation:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._asked.wait(self._pause_s())
             is_wished = self._asked.is_set()
             self._asked.clear()
-            if not self._stopping.is_set() and (is_wished or self._is_due()):
+            if is_wished or self._is_due():
                 self._try()
+            self._asked.wait(self._pause_s())
 
     def _try(self) -> None:
         try:

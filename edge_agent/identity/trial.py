@@ -12,7 +12,7 @@ from models.errors import LastmileError, TransientError
 _CONNECT_S = 10.0
 # In TLS 1.3 a server judges a client's certificate after the client has done its part of the handshake; what
 # it thinks of it comes a round trip later, or nothing comes, as it waits for us to speak.
-_VERDICT_S = 3.0
+VERDICT_S = 3.0
 
 
 class RefusedIdentityError(LastmileError):
@@ -27,7 +27,7 @@ def try_identity(host: str, port: int, now: Now, *, authority: Path, certificate
             socket.create_connection((host, port), _CONNECT_S) as plain,
             context.wrap_socket(plain, server_hostname=host) as connection,
         ):
-            connection.settimeout(_VERDICT_S)
+            connection.settimeout(VERDICT_S)
             _hear_verdict(connection)
     except ssl.SSLError as refused:
         raise RefusedIdentityError(f"TLS with {host}:{port} failed: {refused.reason or refused}") from refused
