@@ -84,6 +84,8 @@ def check(chosen: argparse.Namespace, state: StateFolder) -> int:
 
     settings = _checked(state)
     if chosen.in_force:
+        import edge_agent.app  # noqa: F401 - all of the program, before it must run
+
         check_in_force(state, settings)
     channels = sum(len(device.channels) for device in settings.devices)
     counts = {
