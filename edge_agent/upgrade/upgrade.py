@@ -51,6 +51,8 @@ class Upgrade:
         with self._releases.held():
             self._settle()
             earlier = self._releases.at(CURRENT)
+            if not wishes.is_offline and not self._agents(earlier):
+                raise UpgradeError("not_running", "no agent runs to be watched; start it, or say --offline")
             manifest = self._stage(path, earlier, wishes)
             self._preflight(manifest.version)
             if wishes.is_offline:
@@ -117,7 +119,7 @@ class Upgrade:
     def _begin(self, version: str, earlier: str) -> None:
         signs = read_signs(self._state / "status.json")
         if signs is None or not self._agents(earlier):
-            raise UpgradeError("not_running", "no agent runs to be watched; start it, or say --offline")
+            raise UpgradeError("not_running", "the agent has ended meanwhile, or has not told of itself")
         self._set_learned_aside()
         course = UpgradeCourse(
             version=version,

@@ -1,0 +1,125 @@
+"""The unit as it is installed: its score, and a real systemd that runs the real agent by it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from edge_rig import wait_until
+from programs import find_program
+from systemd_rig import ROOT, adjusted, booted, pids_of, why_not
+
+DEPLOY = ROOT / "deploy"
+UNITS = sorted(DEPLOY.glob("*.service"))
+TARGET = 1.6
+needs_systemd = pytest.mark.skipif(bool(why_not()), reason=why_not() or "all is here")
+
+
+def score(unit: Path) -> float:
+    """Exposure as systemd-analyze tells it, 0 to 10."""
+    program = find_program("systemd-analyze")
+    assert program
+    asked = [program, "security", "--offline=true", "--no-pager", str(unit)]
+    told = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=60)
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", told.stdout)
+    assert found, told.stdout
+    return float(found[1])
+
+
+@pytest.mark.row("B20")
+@pytest.mark.needs("systemd-analyze")
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_unit_exposes_little(unit):
+    assert score(unit) <= TARGET
+
+
+@pytest.mark.needs("systemd-analyze")
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_unit_has_no_key_that_systemd_does_not_know(unit):
+    asked = [find_program("systemd-analyze") or "", "verify", str(unit)]
+    told = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=60).stderr
+    ours = [line for line in told.splitlines() if unit.name in line and "not executable" not in line]
+    assert not ours
+
+
+SETTINGS = """\
+[gateway]
+id = "gw-1"
+[[devices]]
+name = "me"
+driver = "health"
+period_s = 0.2
+[[devices.channels]]
+name = "me/memory"
+kind = "load"
+source = "memory_percent"
+[[devices]]
+name = "line"
+driver = "files"
+period_s = 0.2
+[[devices.channels]]
+name = "line/value"
+kind = "load"
+source = {{ file = "{file}" }}
+[[monitors]]
+name = "full"
+detector = "limit"
+parameters = {{ high = 200 }}
+channels = ["me/memory"]
+hazard = "device"
+severity = "minor"
+"""
+
+
+@pytest.mark.row("A22")
+@pytest.mark.row("B20")
+@pytest.mark.integration
+@needs_systemd
+def test_unit_runs_the_agent_and_brings_it_back_when_it_is_stopped(tmp_path, warm_kernels):
+    """Under all the unit's rules; a file of the group dialout stands for a serial port."""
+    folder = tmp_path
+    (folder / "state").mkdir()
+    (folder / "state" / "gateway.toml").write_text(SETTINGS.format(file="/run/test/line"))
+    (folder / "line").write_text("21.5\n")
+    os.chown(folder / "line", 0, 20)
+    (folder / "line").chmod(0o640)
+    unit = (DEPLOY / "lastmile-edge.service").read_text()
+    changes = {"SupplementaryGroups": "dialout", "WatchdogSec": "5", "StandardError": "append:/run/test/log"}
+    changed = adjusted(re.sub(r"(?m)^WatchdogSec=.*\n", "", unit), **changes)
+    with booted(folder, {"lastmile-edge.service": changed}):
+        status = folder / "state" / "status.json"
+        assert wait_until(lambda: told(status)["judged"] > 5, 120), (folder / "systemd.log").read_text()
+        assert wait_until(lambda: told(status)["up"] == ["me", "line"], 20), (folder / "log").read_text()
+        assert wait_until(lambda: told(status)["kept"] > 0, 60)
+        (agent,) = agents()
+        os.kill(agent, signal.SIGSTOP)
+        began = time.monotonic()
+        assert wait_until(lambda: agents() not in ([], [agent]), 60), (folder / "systemd.log").read_text()
+        written = told(status)["written_at"]
+        assert wait_until(lambda: told(status)["written_at"] > written, 60)
+        assert time.monotonic() - began < 60
+    assert "Fatal Python error: Aborted" in (folder / "log").read_text()  # by the watchdog's signal
+
+
+def agents() -> list[int]:
+    return pids_of("edge_agent.cli run --state /var/lib/lastmile-edge")
+
+
+def told(status: Path) -> dict:
+    try:
+        said = json.loads(status.read_text())
+    except (FileNotFoundError, ValueError):
+        return {"judged": 0, "up": [], "written_at": 0, "kept": 0}
+    up = [device["name"] for device in said["devices"] if device["is_up"]]
+    return {
+        "judged": said["judge"]["judged_readings"],
+        "up": up,
+        "written_at": said["written_at"],
+        "kept": said["outbox"]["bulk_rows"],
+    }
