@@ -10,6 +10,8 @@ import uuid
 
 import models
 from edge_agent.alone.alone import Alone
+from edge_agent.commands.commander import Commander
+from edge_agent.commands.table import CommandError, Means
 from edge_agent.devices import Devices
 from edge_agent.identity.moment import by_stamps
 from edge_agent.identity.rotation import Rotation
@@ -37,6 +39,7 @@ from edge_agent.watchdog.supervisor import Supervisor
 from edge_agent.watchdog.watchdog import FIRST_JUDGED_LIMIT_S, Part, Watchdog
 from models.clock import SECOND_NS, Clock, ClockState
 from models.identity import Stream
+from models.wire.envelope import Kind
 from models.wire.messages import Health, Presence, Reported
 
 log = logging.getLogger(__name__)
@@ -72,6 +75,8 @@ class Agent:
         self._now = by_stamps(self._clock_watch.stamp)
         self._uplink = self._make_uplink()
         self._rotation = self._make_rotation()
+        self._commander = self._make_commander()
+        self.wants_restart = False
         self._alone = Alone(state, settings, clock)
         self._watchdog = Watchdog(self._supervisor, StandstillStore(state.watchdog), clock, self._parts)
         self._status_ns = 0
@@ -94,6 +99,7 @@ class Agent:
         load_wire_kernels()
         if self._rotation is not None:
             self._rotation.start()
+        self._commander.start()
         if self._uplink is not None:
             self._uplink.report(self._obeyer.standing())
             self._uplink.start()
@@ -156,6 +162,7 @@ class Agent:
         log.info("stopping")
         self._supervisor.stopping()
         self._alone.stop()
+        self._commander.stop()
         if self._rotation is not None:
             self._rotation.stop()
         self._devices.stop()
@@ -199,6 +206,7 @@ class Agent:
             manners=Manners(uplink.reconnect_s, uplink.heartbeat_s, uplink.backlog_per_s),
             health=self._health,
             on_desired=self._obeyer.offered,
+            on_command=lambda raw: self._commander.offered(raw),
         )
 
     def _make_rotation(self) -> Rotation | None:
@@ -214,6 +222,34 @@ class Agent:
             draw=random.random,
             on_renewed=lambda: self._uplink.reconnect("a new certificate") if self._uplink else None,
         )
+
+    def _make_commander(self) -> Commander:
+        state, outbox = self._state, self._pipeline.outbox
+        means = Means(
+            state,
+            self._settings,
+            self._clock,
+            status=lambda: dict(json.loads(state.status.read_text())),
+            renew=self._renew,
+            restart=self._restart,
+        )
+        return Commander(
+            means,
+            self._gateway,
+            keys=lambda: [key] if (key := pinned_key(state.signing_key)) else [],
+            now=self._now,
+            tell=lambda result: outbox.put_urgent(Kind.RESULT, result.model_dump_json().encode()),
+        )
+
+    def _renew(self) -> dict[str, object]:
+        if self._rotation is None:
+            raise CommandError("no_identity", "this gateway has no certificate, or no [uplink] cloud to ask")
+        self._rotation.renew()
+        return self._rotation.describe()
+
+    def _restart(self) -> None:
+        self.wants_restart = True
+        self.stop()
 
     def _health(self, presence: Presence, hello: bool) -> Health:
         outbox = self._pipeline.outbox

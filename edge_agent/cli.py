@@ -138,6 +138,9 @@ def run(chosen: argparse.Namespace, state: StateFolder) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: agent.stop())
         agent.run()
+    if agent.wants_restart:
+        # The same process goes on with the same words: whoever supervises it sees no end.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     return 0
 
 

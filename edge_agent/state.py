@@ -85,6 +85,10 @@ class StateFolder:
         return self.root / "clock.json"
 
     @property
+    def commands(self) -> Path:
+        return self.root / "commands.json"
+
+    @property
     def status(self) -> Path:
         return self.root / "status.json"
 

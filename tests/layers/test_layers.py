@@ -24,7 +24,7 @@ ORDER = {
     "edge_agent": (
         "toml_lines log_lines action_settings settings state tls mqtt_connection drivers sampler outbox "
         "judge identity uplink obedience trial enrolment alone channels pipeline timekeeper history devices "
-        "status probe check discovery obeyer watchdog upgrade doctor app cli"
+        "status probe check discovery obeyer watchdog upgrade doctor commands app cli"
     ).split(),
     "models": (
         "errors compile clock identity physical_range readings mending alert outcome configuration assets "

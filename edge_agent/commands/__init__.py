@@ -1,0 +1,1 @@
+"""Orders from the cloud: a closed list, signed, obeyed once at most."""
