@@ -204,6 +204,23 @@ def upgrade(chosen: argparse.Namespace, state: StateFolder) -> int:
     return code
 
 
+def doctor(chosen: argparse.Namespace, state: StateFolder) -> int:
+    """Look at settings, machine, agent and the way to the cloud; say what to do. 1 where something is to mend."""
+    from edge_agent.doctor.doctor import findings, summary
+    from edge_agent.doctor.finding import Mark
+    from models.clock import SystemClock
+
+    found = []
+    for finding in findings(state, SystemClock()):
+        found.append(finding)
+        if not chosen.json:
+            print(finding.line(), flush=True)  # one by one: a silent name server takes its seconds
+    is_well = not any(finding.mark is Mark.BAD for finding in found)
+    told = {"ok": is_well, "findings": [finding.as_json() for finding in found]}
+    _say(chosen, told, summary(found))
+    return 0 if is_well else 1
+
+
 def assets(chosen: argparse.Namespace, state: StateFolder) -> int:
     """Classes of assets that can be put under watch; `assets show NAME` tells one with ready TOML."""
     from models.assets.library import asset_classes, template_of
@@ -337,6 +354,7 @@ def _parser() -> argparse.ArgumentParser:
     importing.add_argument("file", type=Path)
     add("run", run)
     add("status", status)
+    add("doctor", doctor)
     add("outbox", outbox)
     add_upgrade_options(add("upgrade", upgrade))
     acting = add("action", action)
