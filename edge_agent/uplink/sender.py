@@ -14,6 +14,9 @@ from models.wire.messages import Receipt
 from models.wire.topics import Up
 
 LOOK_NS = SECOND_NS
+# MQTT 5: taken, and there was no subscriber. Ingest is not back yet, and its session is gone.
+NOBODY_THERE = 0x10
+PROBE_NS = 2 * SECOND_NS
 _BURST_S = 0.25
 _FETCH = 32
 
@@ -27,10 +30,13 @@ class Sender:
         self._epoch = outbox.epoch
         self._pace = TokenBucket(backlog_per_s, max(1, round(backlog_per_s * _BURST_S)))
         self._now = 0
+        # Streams nobody listens to now, and when one message is tried again.
+        self._unheard: dict[Stream, int] = {}
 
     def restart(self, allowed: int) -> None:
         """A new connection that may have `allowed` messages unacknowledged."""
         self._epoch = self._outbox.epoch
+        self._unheard.clear()
         self.window.restart(allowed, self._assigned())
 
     def has_new_epoch(self) -> bool:
@@ -57,15 +63,37 @@ class Sender:
         if is_ours and self._outbox.epoch == receipt.epoch:
             self.window.received(receipt.stream, receipt.through, {*receipt.beyond, *receipt.quarantined})
 
+    def acknowledged(self, ticket: int, reason: int, now_ns: int) -> bool:
+        """The broker answered; False when it was no message of ours."""
+        stream = self.window.stream_of(ticket)
+        if reason == NOBODY_THERE:
+            self.window.hurry(ticket)
+            if stream is not None:
+                self._unheard[stream] = now_ns + PROBE_NS
+        elif stream is not None:
+            self._unheard.pop(stream, None)
+        return self.window.acknowledged(ticket)
+
     def send(self, now_ns: int, *, with_bulk: bool) -> list[Publish]:
         """All that may go now, in this order."""
         self._now = now_ns
         found: list[Publish] = []
         for lane in self.window.lanes:
-            if lane.stream is Stream.URGENT or with_bulk:
-                self._again(lane, found)
-                self._new(lane, found)
+            if lane.stream is Stream.BULK and not with_bulk:
+                continue
+            if lane.stream in self._unheard:
+                self._probe(lane, found)
+                continue
+            self._again(lane, found)
+            self._new(lane, found)
         return found
+
+    def _probe(self, lane: Lane, found: list[Publish]) -> None:
+        """Try one message of a stream nobody listens to: the others follow when somebody does."""
+        due = lane.overdue(self._now) if self._now >= self._unheard[lane.stream] else []
+        if due and not self.window.is_in_flight(lane.stream, due[0]) and self.window.has_room():
+            self._unheard[lane.stream] = self._now + PROBE_NS
+            self._once_more(lane, due[0], found)
 
     def ready_ns(self, now_ns: int) -> int | None:
         """When the pace lets more of a backlog go; None when something else holds it up."""
@@ -81,11 +109,14 @@ class Sender:
                 continue
             if not self.window.has_room() or not self._tokens(lane):
                 return
-            raw = self._outbox.message(lane.stream, sequence)
-            if raw is None:
-                del lane.awaited[sequence]
-            else:
-                found.append(self._publish(lane, sequence, raw))
+            self._once_more(lane, sequence, found)
+
+    def _once_more(self, lane: Lane, sequence: int, found: list[Publish]) -> None:
+        raw = self._outbox.message(lane.stream, sequence)
+        if raw is None:
+            del lane.awaited[sequence]
+        else:
+            found.append(self._publish(lane, sequence, raw))
 
     def _new(self, lane: Lane, found: list[Publish]) -> None:
         assigned = self._outbox.assigned(lane.stream)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,7 +38,7 @@ from edge_agent.uplink.actions import (
     Wake,
 )
 from edge_agent.uplink.liveness import Liveness
-from edge_agent.uplink.sender import LOOK_NS, Sender
+from edge_agent.uplink.sender import LOOK_NS, NOBODY_THERE, PROBE_NS, Sender
 from edge_agent.uplink.state import UplinkState
 from models.clock import SECOND_NS
 from models.identity import Stream
@@ -49,6 +50,7 @@ WINDOW = 20
 # Of the server's Receive Maximum, so that health, reported and the goodbye never wait behind messages.
 KEPT_FOR_STATUS = 3
 _STATUSES_AT_MOST = KEPT_FOR_STATUS - 1
+_REPORTS_KEPT = 16
 STABLE_NS = 60 * SECOND_NS
 # How long the cloud may take to say what it has, before telemetry is sent without knowing.
 HELLO_WAIT_NS = 2 * SECOND_NS
@@ -94,10 +96,12 @@ class Session:
         longest_s = _PATIENCE_TIMES * manners.reconnect_s
         self._patience = Backoff(base_s=manners.reconnect_s, ceiling_s=longest_s, draw=draw)
         self._hurry = Backoff(base_s=_HURRY_S, ceiling_s=_HURRY_AT_MOST_S, draw=draw)
-        self._tickets = self._farewell = 0
+        self._tickets = self._farewell = self._hello = 0
+        self._hello_again_ns: int | None = None
         self._statuses: set[int] = set()
-        self._owes_beat = self._owes_hello = self._owes_report = False
+        self._owes_beat = self._owes_hello = False
         self._reported: Reported | None = None
+        self._reports: deque[Reported] = deque(maxlen=_REPORTS_KEPT)  # said since, not yet sent
         self._until_ns = self._hurried_ns = self._connected_ns = self._next_beat_ns = 0
         self._heard: set[Stream] = set()
         self._refusing = False
@@ -138,7 +142,8 @@ class Session:
             case Wake(stream):
                 self._woken(stream)
             case Report(reported):
-                self._reported, self._owes_report = reported, True
+                self._reported = reported
+                self._reports.append(reported)
             case Stop():
                 self._leave()
             case Connected() | Disconnected() | Acknowledged() | Subscribed() | Message():
@@ -195,7 +200,9 @@ class Session:
         if event.packet in self._statuses:
             self._statuses.discard(event.packet)
             self._farewell = 0 if event.packet == self._farewell else self._farewell
-        elif not self._sender.window.acknowledged(event.packet):
+            if event.packet == self._hello and event.reason == NOBODY_THERE:
+                self._hello_again_ns = self._now + PROBE_NS
+        elif not self._sender.acknowledged(event.packet, event.reason, self._now):
             return
         is_refused = event.reason >= REFUSED_FROM
         self.state.refused_messages += is_refused
@@ -234,9 +241,12 @@ class Session:
         self._liveness.begin()
         self._statuses.clear()
         self._heard.clear()
+        self._hello_again_ns = None
         self._connected_ns = self._now
         self._owes_beat = self._owes_hello = True
-        self._owes_report = self._reported is not None
+        self._reports.clear()
+        if self._reported is not None:
+            self._reports.append(self._reported)
         self._todo.append(Subscribe())
         self.state.is_connected, self.state.problem = True, ""
         self.state.connects += 1
@@ -250,6 +260,9 @@ class Session:
         if self._now >= self._next_beat_ns:
             self._owes_beat = True
             self._next_beat_ns = self._now + self._heartbeat_ns
+        if self._hello_again_ns is not None and self._now >= self._hello_again_ns:
+            self._owes_beat = self._owes_hello = True
+            self._hello_again_ns = None
         self._say_status()
         self._send()
 
@@ -293,14 +306,14 @@ class Session:
     # ---- saying
 
     def _say_status(self) -> None:
-        """Only the latest of each counts: what finds no room in the window waits and is said once."""
+        """What finds no room in the window waits; of beats only the latest counts."""
         if self._owes_beat and len(self._statuses) < _STATUSES_AT_MOST:
-            self._beat(Presence.ONLINE, hello=self._owes_hello)
+            ticket = self._beat(Presence.ONLINE, hello=self._owes_hello)
+            self._hello = ticket if self._owes_hello else self._hello
             self._owes_beat = self._owes_hello = False
-        if self._owes_report and self._reported is not None and len(self._statuses) < _STATUSES_AT_MOST:
-            payload = self._reported.model_dump_json().encode()
+        while self._reports and len(self._statuses) < _STATUSES_AT_MOST:
+            payload = self._reports.popleft().model_dump_json().encode()
             self._todo.append(Publish(self._status_ticket(), Up.REPORTED, payload, retain=True))
-            self._owes_report = False
 
     def _beat(self, presence: Presence, *, hello: bool) -> int:
         self._next_beat_ns = self._now + self._heartbeat_ns

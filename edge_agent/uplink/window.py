@@ -147,6 +147,17 @@ class SendWindow:
             self._in_flight.discard((flight.lane.stream, flight.sequence))
         return flight is not None
 
+    def stream_of(self, ticket: int) -> Stream | None:
+        """Whose message is in flight under this ticket; None when nobody's of this epoch."""
+        flight = self._flights.get(ticket)
+        return flight.lane.stream if flight is not None and flight.lane is not None else None
+
+    def hurry(self, ticket: int) -> None:
+        """The broker has nobody to hand it to: no receipt can come, so it is due again at once."""
+        flight = self._flights.get(ticket)
+        if flight is not None and flight.lane is not None and flight.sequence in flight.lane.awaited:
+            flight.lane.awaited[flight.sequence] = _Awaited(-1, 0)
+
     def received(self, stream: Stream, through: int, named: set[int]) -> None:
         """A receipt: these are not awaited any more."""
         for lane in self.lanes:

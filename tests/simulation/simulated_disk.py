@@ -1,0 +1,171 @@
+"""A gateway's disk: full when it is told to be, cut off in the middle of anything, forgetful without a sync.
+
+Files are real ones (best in memory), so Outbox, Spool and snapshots run as they are. SQLite's promise is
+taken at its word: with synchronous FULL a commit is on the disk when it returns, with less it may not be.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from simulated_world import Killed, World
+
+_REAL = {name: getattr(os, name) for name in ("write", "fsync", "fdatasync")}
+_real_connect = sqlite3.connect
+_real_bits, _real_token = secrets.randbits, secrets.token_hex
+_WRITES = ("INSERT", "UPDATE", "DELETE", "COMMIT", "REPLACE", "CREATE")
+_current: Disk | None = None
+
+
+class Disk:
+    """One gateway's. Everything that happens while `in_use` counts as a step at which it can be killed."""
+
+    def __init__(self, world: World, root: Path) -> None:
+        self._world, self.root = world, root
+        self.is_full = False
+        self.chance = random.Random(world.chance.random())
+        self.steps_left: int | None = None
+        self.is_lax = False  # whether SQLite was told not to wait for the disk
+        self._synced: dict[int, int] = {}
+        self._open: list[sqlite3.Connection] = []
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """The gateway's own code runs inside."""
+        global _current
+        before, _current = _current, self
+        try:
+            yield
+        finally:
+            _current = before
+
+    def step(self) -> None:
+        """A moment between two things; it may be the last."""
+        if self.steps_left is not None:
+            self.steps_left -= 1
+            if self.steps_left <= 0:
+                self.steps_left = None
+                raise Killed
+
+    def refuse_if_full(self) -> None:
+        if self.is_full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def note_synced(self, handle: int) -> None:
+        told = os.fstat(handle)
+        self._synced[told.st_ino] = told.st_size
+
+    def opened(self, database: sqlite3.Connection) -> None:
+        self._open.append(database)
+
+    def drop(self) -> None:
+        """The process is gone: what was not committed never was."""
+        for database in self._open:
+            database.close()
+        self._open.clear()
+        for handle in Path("/proc/self/fd").iterdir():
+            with suppress(OSError):
+                if handle.readlink().is_relative_to(self.root):
+                    os.close(int(handle.name))
+
+    def forget_unsynced(self) -> None:
+        """The power went: of each file what was synced stays, and of the rest as much as chance leaves."""
+        for path in sorted(self.root.rglob("*")):
+            if not path.is_file() or path.name.startswith("outbox.db"):
+                continue
+            told = path.stat()
+            kept = self._synced.get(told.st_ino, 0)
+            if kept < told.st_size:
+                size = self._world.chance.randint(kept, told.st_size)
+                self._world.say("disk", path.name, f"{told.st_size} bytes, {kept} synced, {size} left")
+                os.truncate(path, size)
+        if self.is_lax:
+            for path in self.root.glob("outbox.db-*"):
+                path.unlink()
+
+
+class _Connection(sqlite3.Connection):
+    """A connection of the gateway: each statement is a step, and a full disk refuses what writes."""
+
+    disk: Disk
+
+    def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:  # type: ignore[override]
+        self._before(sql)
+        found = super().execute(sql, *arguments)
+        if sql == "COMMIT":
+            self.disk.step()
+        return found
+
+    def executemany(self, sql: str, *arguments: Any) -> sqlite3.Cursor:  # type: ignore[override]
+        self._before(sql)
+        return super().executemany(sql, *arguments)
+
+    def _before(self, sql: str) -> None:
+        if sql == "ROLLBACK":
+            return
+        self.disk.step()
+        if sql.startswith("PRAGMA synchronous"):
+            self.disk.is_lax = not sql.endswith("FULL")
+        if self.disk.is_full and sql.lstrip().upper().startswith(_WRITES):
+            full = sqlite3.OperationalError("database or disk is full")
+            full.sqlite_errorcode, full.sqlite_errorname = 13, "SQLITE_FULL"
+            raise full
+
+
+def _connect(database: Any, *arguments: Any, **named: Any) -> sqlite3.Connection:
+    disk = _current
+    if disk is None:
+        return _real_connect(database, *arguments, **named)
+    disk.step()
+    made: _Connection = _real_connect(database, *arguments, factory=_Connection, **named)
+    made.disk = disk
+    disk.opened(made)
+    return made
+
+
+def _write(handle: int, data: Any) -> int:
+    if _current is not None:
+        _current.step()
+        _current.refuse_if_full()
+    return _REAL["write"](handle, data)
+
+
+def _sync(name: str) -> Callable[[int], None]:
+    def sync(handle: int) -> None:
+        if _current is not None:
+            _current.step()
+            _current.note_synced(handle)
+            return
+        _REAL[name](handle)
+
+    return sync
+
+
+def _random_bits(count: int) -> int:
+    return _real_bits(count) if _current is None else _current.chance.getrandbits(count)
+
+
+def _random_token(count: int | None = None) -> str:
+    return _real_token(count) if _current is None else _current.chance.randbytes(count or 16).hex()
+
+
+@contextmanager
+def simulated_disks() -> Iterator[None]:
+    """Let gateways' code meet their disks and chance that can be replayed; all other code the machine's."""
+    os.write, os.fsync, os.fdatasync = _write, _sync("fsync"), _sync("fdatasync")
+    sqlite3.connect = _connect  # type: ignore[assignment]
+    secrets.randbits, secrets.token_hex = _random_bits, _random_token
+    try:
+        yield
+    finally:
+        os.write, os.fsync, os.fdatasync = _REAL["write"], _REAL["fsync"], _REAL["fdatasync"]
+        sqlite3.connect = _real_connect
+        secrets.randbits, secrets.token_hex = _real_bits, _real_token
