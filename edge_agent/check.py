@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_agent.settings import Settings
 from edge_agent.state import StateBusyError, StateFolder
-from models.clock import SystemClock
+from models.clock import EARLIEST_NS, SECOND_NS, SystemClock
 from models.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -38,10 +38,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def check_in_force(state: StateFolder, settings: Settings) -> None:
-    """Whether this program can work by the document in force; ConfigurationError says why not."""
+    """Whether this program can work by the document in force; ConfigurationError says why not.
+
+    Each monitor judges two readings, so that the machine code for all of it is there before it is needed.
+    """
+    import numpy as np
+
     from edge_agent.channels import entries_of
     from edge_agent.judge.seats import make_seats
     from edge_agent.obedience import DesiredStore, check_devices, pinned_key
+    from models.readings import ReadingBlock
+    from models.replay import drive
+    from models.wire.columns import encode_columns
 
     desired = DesiredStore(state).load(pinned_key(state.signing_key), settings.gateway.id)
     if desired is None and state.desired.exists():
@@ -49,7 +57,16 @@ def check_in_force(state: StateFolder, settings: Settings) -> None:
     document = desired.document if desired is not None else settings.document()
     check_devices(document, SystemClock())
     channels = {e.name: e.model_copy(update={"number": n}) for n, e in enumerate(entries_of(document), 1)}
-    make_seats(document.monitors, channels, gateway=settings.gateway.id, config_version=0, code_version="")
+    seats = make_seats(
+        document.monitors, channels, gateway=settings.gateway.id, config_version=0, code_version=""
+    )
+    numbers = [entry.number for entry in channels.values()]
+    times = [EARLIEST_NS] * len(numbers) + [EARLIEST_NS + SECOND_NS] * len(numbers)
+    block = ReadingBlock.of(numbers * 2, times, [1.0] * len(times))
+    for seat in seats:
+        drive([seat.monitor], block)
+        seat.monitor.advance(EARLIEST_NS + 2 * SECOND_NS)
+    encode_columns(block, np.zeros(len(numbers) + 1))
 
 
 def probe(
