@@ -105,11 +105,10 @@ class Upgrade:
 
     def _preflight(self, version: str) -> None:
         """The new code reads this state, and compiles what it will need; the old one goes on meanwhile."""
-        program = self._releases.folder(version) / "bin"
+        program = self._releases.folder(version) / "bin" / "lastmile-edge"
         log.info("upgrade: trying %s beside what runs", version)
         try:
-            _run([str(program / "lastmile-edge"), "check", "--in-force", "--state", str(self._state)])
-            _run([str(program / "lastmile-lab"), "warm"])
+            _run([str(program), "check", "--in-force", "--state", str(self._state)])
         except UpgradeError:
             shutil.rmtree(self._releases.folder(version), ignore_errors=True)
             raise

@@ -95,9 +95,8 @@ def test_doctor_beside_a_running_agent_finds_all_well_and_leaves_its_session_alo
     try:
         assert wait_until(lambda: status(state).get("uplink", {}).get("is_connected", False), 60)
         found, _ = ask(state)
-        assert {what: found[what]["mark"] for what in ("agent", "device me", "outbox", "MQTT", "watchdog")} == {
-            "agent": "well", "device me": "well", "outbox": "well", "MQTT": "well", "watchdog": "well",
-        }  # fmt: skip
+        for what in ("agent", "device me", "outbox", "MQTT", "watchdog"):
+            assert found[what]["mark"] == "well", found[what]
         assert status(state)["uplink"]["connects"] == 1
     finally:
         agent.terminate()
