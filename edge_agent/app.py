@@ -28,6 +28,7 @@ from edge_agent.trial.pulse import Pulse
 from edge_agent.trial.record import TrialStore
 from edge_agent.trial.trials import Trials
 from edge_agent.trial.verdict import Bounds
+from edge_agent.upgrade.journal import last_upgrade
 from edge_agent.uplink.identity import tls_files
 from edge_agent.uplink.session import Manners
 from edge_agent.uplink.state import UplinkState
@@ -269,6 +270,7 @@ class Agent:
             actions=self._alone.notes,
             run=self._run_name,
             certificate=self._rotation.state.serial if self._rotation is not None else "",
+            upgrade=last_upgrade(self._state.root),
         )
 
     def _write_status(self, phase: str) -> None:

@@ -14,6 +14,8 @@ from edge_agent.alone.trying import try_action
 from edge_agent.commands.diagnostics import diagnostics
 from edge_agent.settings import Settings
 from edge_agent.state import StateFolder
+from edge_agent.upgrade.errors import UpgradeError
+from edge_agent.upgrade.order import take_order
 from models.clock import Clock
 from models.errors import LastmileError
 from models.wire.messages import CommandName
@@ -76,12 +78,22 @@ def _collect_diagnostics(means: Means, parameters: Mapping[str, Any]) -> Output:
     return diagnostics(means.state, means.settings, means.status())
 
 
+def _upgrade(means: Means, parameters: Mapping[str, Any]) -> Output:
+    """Noted only: another program does it, and the heartbeat tells how it ended."""
+    try:
+        order = take_order(means.state.root, parameters)
+    except UpgradeError as wrong:
+        raise CommandError(wrong.reason, str(wrong)) from wrong
+    return {"ordered": order.version or order.url}
+
+
 HANDLERS: dict[CommandName, Handler] = {
     CommandName.RUN_ACTION_TEST: _run_action_test,
     CommandName.SEND_STATUS: _send_status,
     CommandName.RENEW_CERTIFICATE: _renew_certificate,
     CommandName.RESTART_AGENT: _restart_agent,
     CommandName.COLLECT_DIAGNOSTICS: _collect_diagnostics,
+    CommandName.UPGRADE: _upgrade,
 }
 
 

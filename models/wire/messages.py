@@ -122,6 +122,20 @@ class ActionNote(OnWire):
     detail: str = ""
 
 
+class UpgradeNote(OnWire):
+    """How the last upgrade ended: confirmed, returned (the release before is in force again) or refused."""
+
+    outcome: str
+    version: str
+    earlier: str
+    reason: str = Field(default="", description="a code: crash, silence, receipts, signature, disk, ...")
+    detail: str = ""
+    parameters: dict[str, float | int | str | None] = Field(
+        default_factory=dict, exclude_if=lambda parameters: not parameters, description="of `reason`"
+    )
+    at: Nanoseconds
+
+
 class Health(OnWire):
     """Heartbeat and last will; retained, latest only. `hello` asks for receipts: sent once a connect."""
 
@@ -148,6 +162,8 @@ class Health(OnWire):
     certificate: str = Field(
         default="", exclude_if=lambda serial: not serial, description="serial number in use, hexadecimal"
     )
+    # Left out where there never was one.
+    upgrade: UpgradeNote | None = Field(default=None, exclude_if=lambda note: note is None)
 
 
 class ReportedState(enum.StrEnum):
@@ -200,6 +216,7 @@ class CommandName(enum.StrEnum):
     RENEW_CERTIFICATE = "renew_certificate"
     RESTART_AGENT = "restart_agent"
     COLLECT_DIAGNOSTICS = "collect_diagnostics"
+    UPGRADE = "upgrade"
 
 
 class Command(OnWire):
