@@ -15,7 +15,7 @@ from edge_agent.doctor.finding import Finding, bad, unknown, watch, well
 from edge_agent.outbox.inspect import outbox_figures
 from edge_agent.settings import Settings
 from edge_agent.state import StateBusyError, StateFolder
-from edge_agent.upgrade.journal import UpgradeOutcome, load
+from edge_agent.upgrade.journal import UpgradeOutcome, last_file, load
 from edge_agent.watchdog.record import StandstillStore
 from models.clock import SECOND_NS, Clock
 from models.errors import LastmileError
@@ -148,7 +148,7 @@ def _standstill(state: StateFolder) -> Finding:
 
 
 def _upgrade(state: StateFolder) -> Finding:
-    last = load(state.root / "upgrade" / "last.json", UpgradeOutcome)
+    last = load(last_file(state.root), UpgradeOutcome)
     if last is None:
         return well("upgrade", "none was made")
     why = f": {last.reason}" if last.reason else ""

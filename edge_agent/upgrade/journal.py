@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from edge_agent.state import replace_file, sync_folder
 from edge_agent.trial.verdict import Before, Parameters
 from models.configuration import Strict
+from models.wire.messages import UpgradeNote
 
 M = TypeVar("M", bound=Strict)
 
@@ -36,6 +37,17 @@ class UpgradeOutcome(Strict):
     detail: str = ""
     parameters: Parameters = Field(default_factory=dict)
     at: int
+
+
+def last_file(state: Path) -> Path:
+    """Where the outcome of the last upgrade lies."""
+    return state / "upgrade" / "last.json"
+
+
+def last_upgrade(state: Path) -> UpgradeNote | None:
+    """How the last one ended, as the heartbeat tells it."""
+    last = load(last_file(state), UpgradeOutcome)
+    return UpgradeNote.model_validate(last.model_dump()) if last is not None else None
 
 
 def load(path: Path, model: type[M]) -> M | None:

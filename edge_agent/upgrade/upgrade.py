@@ -14,7 +14,7 @@ from edge_agent.trial.verdict import Before, Verdict
 from edge_agent.upgrade.agents import agents_of, end
 from edge_agent.upgrade.bundle import open_bundle
 from edge_agent.upgrade.errors import UpgradeError
-from edge_agent.upgrade.journal import UpgradeCourse, UpgradeOutcome, load, remove, save
+from edge_agent.upgrade.journal import UpgradeCourse, UpgradeOutcome, last_file, load, remove, save
 from edge_agent.upgrade.manifest import Manifest, rank
 from edge_agent.upgrade.releases import CURRENT, STEADY, Releases
 from edge_agent.upgrade.signature import check_signature
@@ -43,7 +43,7 @@ class Upgrade:
 
     def __init__(self, releases: Releases, state: Path, clock: Clock, window: Window) -> None:
         self._releases, self._state, self._clock, self._window = releases, state, clock, window
-        self._last = state / "upgrade" / "last.json"
+        self._last = last_file(state)
         self._aside = state / "snapshots" / "before-upgrade.snap"
 
     def install(self, path: Path, wishes: Wishes) -> UpgradeOutcome:
@@ -240,7 +240,7 @@ def _run(command: list[str]) -> None:
 
 def describe(releases: Releases, state: Path) -> dict[str, object]:
     """What is installed, in force, and how the last upgrade ended."""
-    last = load(state / "upgrade" / "last.json", UpgradeOutcome)
+    last = load(last_file(state), UpgradeOutcome)
     course = load(releases.journal, UpgradeCourse)
     return {
         "current": releases.at(CURRENT),
