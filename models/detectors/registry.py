@@ -3,38 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from models.detectors.absence import AbsenceBank, AbsenceParameters
 from models.detectors.bank import Bank, PackedBank, Trait
-from models.detectors.counts import CountsBank, CountsParameters
-from models.detectors.cusum import CusumBank, CusumParameters
-from models.detectors.discord import DiscordBank, DiscordParameters
-from models.detectors.dwell import DwellBank, DwellParameters
-from models.detectors.ewma import EwmaBank, EwmaParameters
-from models.detectors.fault import FaultBank, FaultParameters
-from models.detectors.flat_line import FlatLineBank, FlatLineParameters
-from models.detectors.fusion.bank import DefaultBank, DefaultParameters
-from models.detectors.half_space_trees import HalfSpaceTreesBank, HalfSpaceTreesParameters
-from models.detectors.level_shift import LevelShiftBank, LevelShiftParameters
-from models.detectors.limit import LimitBank, LimitParameters
-from models.detectors.nearest import NearestBank, NearestParameters
 from models.detectors.parameters import Parameters, parse
-from models.detectors.quiet import QuietBank, QuietParameters
-from models.detectors.rate import RateBank, RateParameters
-from models.detectors.river.bank import RiverBank
-from models.detectors.river.parameters import RiverParameters
-from models.detectors.robust import RobustBank, RobustParameters
-from models.detectors.room import RoomBank, RoomParameters
-from models.detectors.season import SeasonBank, SeasonParameters
-from models.detectors.slope import SlopeBank, SlopeParameters
-from models.detectors.state_duration import StateDurationBank, StateDurationParameters
-from models.detectors.time_of_day import TimeOfDayBank, TimeOfDayParameters
-from models.detectors.usual_duration import UsualDurationBank, UsualDurationParameters
-from models.detectors.variance import VarianceBank, VarianceParameters
 from models.errors import ParameterError
 
 # Kinds of channel that measure a quantity: neither states nor counts.
@@ -51,18 +27,20 @@ MEASURED = frozenset(
 class DetectorEntry:
     """One row of the catalogue.
 
-    `kinds` empty means any kind of channel; where `only` holds it cannot work on a channel known to be of
-    another. It judges at least `fewest` channels together, and at most `most` (0: any number). Readings that
-    are invalid or out of range teach no detector anything about the quantity; what they may teach about the
-    equipment its bank names as `evidence`, and only one that `judges_unbelieved` speaks of them. `needs` is a
-    library without which the detector is refused; no gateway has it.
+    Its classes are loaded when they are asked for: a gateway runs a few detectors, and loading all of them
+    would cost every start a tenth of a second. `kinds` empty means any kind of channel; where `only` holds
+    it cannot work on a channel known to be of another. It judges at least `fewest` channels together, at most
+    `most` (0: any number). Readings that are invalid or out of range teach no detector anything about the
+    quantity; what they may teach about the equipment its bank names as `evidence`, and only one that
+    `judges_unbelieved` speaks of them. `needs` is a library without which the detector is refused; no gateway
+    has it.
     """
 
     name: str
     title: str
     title_zh: str
-    parameters: type[Parameters]
-    bank: type[PackedBank[Any]]
+    parameters_at: str  # module under `models.detectors`, and class
+    bank_at: str
     learned: bool
     kinds: tuple[str, ...]
     cost_ns: int  # a reading, in blocks of 500 over 100 channels, as tests/bench/bench_costs.py measures it
@@ -74,6 +52,16 @@ class DetectorEntry:
     only: bool = False
     judges_unbelieved: bool = False
     needs: str = ""
+
+    @property
+    def parameters(self) -> type[Parameters]:
+        """What may be set."""
+        return cast(type[Parameters], _class_at(self.parameters_at))
+
+    @property
+    def bank(self) -> type[PackedBank[Any]]:
+        """What scores."""
+        return cast(type[PackedBank[Any]], _class_at(self.bank_at))
 
     def works_on(self, kind: str) -> bool:
         """Whether it may be given a channel of this kind; one that nobody wrote down may be anything."""
@@ -92,8 +80,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="default",
             title="Unlike all it has shown",
             title_zh="与以往表现都不同",
-            parameters=DefaultParameters,
-            bank=DefaultBank,
+            parameters_at="fusion.bank:DefaultParameters",
+            bank_at="fusion.bank:DefaultBank",
             learned=True,
             kinds=(),
             cost_ns=1300,
@@ -105,8 +93,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="limit",
             title="Limit",
             title_zh="限值",
-            parameters=LimitParameters,
-            bank=LimitBank,
+            parameters_at="limit:LimitParameters",
+            bank_at="limit:LimitBank",
             learned=False,
             kinds=(),
             cost_ns=4,
@@ -118,8 +106,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="dwell",
             title="Beyond a limit for too long",
             title_zh="越限持续",
-            parameters=DwellParameters,
-            bank=DwellBank,
+            parameters_at="dwell:DwellParameters",
+            bank_at="dwell:DwellBank",
             learned=False,
             kinds=(),
             cost_ns=6,
@@ -131,8 +119,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="rate",
             title="Rate of change",
             title_zh="变化率",
-            parameters=RateParameters,
-            bank=RateBank,
+            parameters_at="rate:RateParameters",
+            bank_at="rate:RateBank",
             learned=False,
             kinds=(),
             cost_ns=10,
@@ -144,8 +132,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="flat_line",
             title="Stands still",
             title_zh="读数不变",
-            parameters=FlatLineParameters,
-            bank=FlatLineBank,
+            parameters_at="flat_line:FlatLineParameters",
+            bank_at="flat_line:FlatLineBank",
             learned=False,
             kinds=(),
             cost_ns=6,
@@ -157,8 +145,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="absence",
             title="Silent",
             title_zh="静默",
-            parameters=AbsenceParameters,
-            bank=AbsenceBank,
+            parameters_at="absence:AbsenceParameters",
+            bank_at="absence:AbsenceBank",
             learned=False,
             kinds=(),
             cost_ns=4,
@@ -170,8 +158,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="state_duration",
             title="State held too long",
             title_zh="状态持续过久",
-            parameters=StateDurationParameters,
-            bank=StateDurationBank,
+            parameters_at="state_duration:StateDurationParameters",
+            bank_at="state_duration:StateDurationBank",
             learned=False,
             kinds=("door", "valve", "switch", "contact", "pump", "presence", "state"),
             cost_ns=8,
@@ -183,8 +171,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="usual_duration",
             title="State held longer than usual",
             title_zh="状态持续比平时久",
-            parameters=UsualDurationParameters,
-            bank=UsualDurationBank,
+            parameters_at="usual_duration:UsualDurationParameters",
+            bank_at="usual_duration:UsualDurationBank",
             learned=True,
             kinds=(
                 "door",
@@ -211,8 +199,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="fault",
             title="Fault of the equipment",
             title_zh="设备故障",
-            parameters=FaultParameters,
-            bank=FaultBank,
+            parameters_at="fault:FaultParameters",
+            bank_at="fault:FaultBank",
             learned=True,
             kinds=(),
             cost_ns=18,
@@ -225,8 +213,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="quiet",
             title="No sign of life",
             title_zh="没有活动迹象",
-            parameters=QuietParameters,
-            bank=QuietBank,
+            parameters_at="quiet:QuietParameters",
+            bank_at="quiet:QuietBank",
             learned=True,
             kinds=(
                 "motion",
@@ -249,8 +237,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="counts",
             title="Too many or too few events",
             title_zh="次数过多或过少",
-            parameters=CountsParameters,
-            bank=CountsBank,
+            parameters_at="counts:CountsParameters",
+            bank_at="counts:CountsBank",
             learned=True,
             kinds=(
                 "door",
@@ -276,8 +264,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="ewma",
             title="Away from its recent level",
             title_zh="偏离近期水平",
-            parameters=EwmaParameters,
-            bank=EwmaBank,
+            parameters_at="ewma:EwmaParameters",
+            bank_at="ewma:EwmaBank",
             learned=True,
             kinds=(),
             cost_ns=9,
@@ -289,8 +277,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="cusum",
             title="Shifted a little for long",
             title_zh="持续小幅偏移",
-            parameters=CusumParameters,
-            bank=CusumBank,
+            parameters_at="cusum:CusumParameters",
+            bank_at="cusum:CusumBank",
             learned=True,
             kinds=(),
             cost_ns=12,
@@ -302,8 +290,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="robust",
             title="Far from where it mostly is",
             title_zh="远离常态",
-            parameters=RobustParameters,
-            bank=RobustBank,
+            parameters_at="robust:RobustParameters",
+            bank_at="robust:RobustBank",
             learned=True,
             kinds=(),
             cost_ns=13,
@@ -315,8 +303,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="level_shift",
             title="Moved to another level",
             title_zh="移到另一水平",
-            parameters=LevelShiftParameters,
-            bank=LevelShiftBank,
+            parameters_at="level_shift:LevelShiftParameters",
+            bank_at="level_shift:LevelShiftBank",
             learned=True,
             kinds=(),
             cost_ns=10,
@@ -328,8 +316,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="variance",
             title="Restless, or gone still",
             title_zh="起伏异常或归于平静",
-            parameters=VarianceParameters,
-            bank=VarianceBank,
+            parameters_at="variance:VarianceParameters",
+            bank_at="variance:VarianceBank",
             learned=True,
             kinds=(),
             cost_ns=10,
@@ -341,8 +329,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="slope",
             title="Rises or falls unlike usual",
             title_zh="升降趋势异常",
-            parameters=SlopeParameters,
-            bank=SlopeBank,
+            parameters_at="slope:SlopeParameters",
+            bank_at="slope:SlopeBank",
             learned=True,
             kinds=(),
             cost_ns=9,
@@ -354,8 +342,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="time_of_day",
             title="Unlike this hour of the day",
             title_zh="与该时段规律不符",
-            parameters=TimeOfDayParameters,
-            bank=TimeOfDayBank,
+            parameters_at="time_of_day:TimeOfDayParameters",
+            bank_at="time_of_day:TimeOfDayBank",
             learned=True,
             kinds=(),
             cost_ns=10,
@@ -367,8 +355,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="season",
             title="Unlike such a day at this hour",
             title_zh="与同类日子该时段规律不符",
-            parameters=SeasonParameters,
-            bank=SeasonBank,
+            parameters_at="season:SeasonParameters",
+            bank_at="season:SeasonBank",
             learned=True,
             kinds=(),
             cost_ns=19,
@@ -380,8 +368,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="half_space_trees",
             title="Rarely seen values and changes",
             title_zh="少见的数值与变化",
-            parameters=HalfSpaceTreesParameters,
-            bank=HalfSpaceTreesBank,
+            parameters_at="half_space_trees:HalfSpaceTreesParameters",
+            bank_at="half_space_trees:HalfSpaceTreesBank",
             learned=True,
             kinds=(),
             cost_ns=550,
@@ -393,8 +381,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="discord",
             title="A course not seen before",
             title_zh="未曾出现的走势",
-            parameters=DiscordParameters,
-            bank=DiscordBank,
+            parameters_at="discord:DiscordParameters",
+            bank_at="discord:DiscordBank",
             learned=True,
             kinds=(),
             cost_ns=1100,
@@ -406,8 +394,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="nearest",
             title="Unlike the moments remembered",
             title_zh="与记住的时刻均不相似",
-            parameters=NearestParameters,
-            bank=NearestBank,
+            parameters_at="nearest:NearestParameters",
+            bank_at="nearest:NearestBank",
             learned=True,
             kinds=(),
             cost_ns=660,
@@ -419,8 +407,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="river",
             title="One of river's detectors",
             title_zh="river 库的检测器",
-            parameters=RiverParameters,
-            bank=RiverBank,
+            parameters_at="river.parameters:RiverParameters",
+            bank_at="river.bank:RiverBank",
             learned=True,
             kinds=(),
             cost_ns=12000,
@@ -433,8 +421,8 @@ DETECTORS: dict[str, DetectorEntry] = {
             name="room",
             title="Unlike the room's other readings",
             title_zh="与同室其他读数不一致",
-            parameters=RoomParameters,
-            bank=RoomBank,
+            parameters_at="room:RoomParameters",
+            bank_at="room:RoomBank",
             learned=True,
             kinds=("temperature", "humidity", "co2", "smoke", "co", "gas", "pressure", "light", "voc"),
             cost_ns=350,
@@ -446,6 +434,11 @@ DETECTORS: dict[str, DetectorEntry] = {
         ),
     )
 }
+
+
+def _class_at(place: str) -> type:
+    module, name = place.split(":")
+    return cast(type, getattr(importlib.import_module(f"models.detectors.{module}"), name))
 
 
 def entry_of(name: str) -> DetectorEntry:
