@@ -17,8 +17,17 @@ from cloud.fleet.channels import ChannelDirectory, take_table
 from cloud.fleet.desired import latest_desired, put_desired
 from cloud.fleet.enrolment import enrol, make_code, new_code
 from cloud.fleet.registry import Registry, add_gateway, find_gateway
-from cloud.fleet.status import mark_silent, take_health, take_reported
-from cloud.fleet.tables import Channel, Downlink, EnrolmentCode, Gateway, GatewayStatus, GridWorker, Place
+from cloud.fleet.status import clear_flag, mark_silent, take_health, take_reported
+from cloud.fleet.tables import (
+    Channel,
+    Downlink,
+    EnrolmentCode,
+    Gateway,
+    GatewayFlag,
+    GatewayStatus,
+    GridWorker,
+    Place,
+)
 from cloud.keys.signing import load_signing_key
 from cloud.people.tables import Account, Audit, Grant
 from cloud.storage.engine import reading, transaction
@@ -258,6 +267,31 @@ def test_reported_configuration_is_told_when_it_changes(store) -> None:
         with transaction(store.main) as session:
             take_reported(session, "gw-a", "street", said, NOW)
     assert [row.payload["version"] for row in store.all(Event, kind="config.reported")] == [1, 2]
+
+
+@pytest.mark.row("B8")
+def test_document_that_is_not_ours_is_flagged_once_however_often_it_is_offered(store) -> None:
+    def report(at: int, reason: str, offered: int) -> None:
+        said = Reported(
+            version=4, offered=offered, state=ReportedState.REFUSED, reason=reason, sent_at=at, detail="d"
+        )
+        with transaction(store.main) as session:
+            take_reported(session, "gw-a", "street", said, NOW + at)
+
+    for at, reason in enumerate(["signature", "key", "version", "expired", "address", "undecodable"] * 20):
+        report(at, reason, at % 7)
+    [flag] = store.all(GatewayFlag, gateway_id="gw-a")
+    assert (flag.code, flag.cleared_at) == ("config_refused", None)
+    assert flag.detail["reason"] == "undecodable"
+    told = [row for row in store.all(Event, kind="gateway.changed") if row.payload.get("flag")]
+    assert len(told) == store.count(Audit, action="gateway.flagged") == 1
+    # A document of ours that does not fit this gateway is its engineer's matter, and so is one that flooded.
+    with transaction(store.main) as session:
+        assert clear_flag(session, "gw-a", "config_refused", NOW, actor="person/duty", reason="looked")
+    for at, reason in enumerate(["unusable", "flood", "crash"]):
+        report(1000 + at, reason, 9)
+    assert [row.cleared_at for row in store.all(GatewayFlag, gateway_id="gw-a")] == [NOW]
+    assert store.count(Audit, action="gateway.flag_cleared", actor="person/duty") == 1
 
 
 def test_document_that_was_reverted_is_told_with_its_reason(store) -> None:
