@@ -39,9 +39,10 @@ def describe(
             "bytes": spool.end - spool.start,
             "uncut_bytes": spool.end - pipeline.cutter.position,
             "damaged_bytes": spool.damaged_bytes,
+            "problem": spool.problem,
         },
         "firing": [_alert(alert) for alert in judge.firing],
-        "outbox": pipeline.outbox.counts(),
+        "outbox": {**pipeline.outbox.counts(), "problem": pipeline.outbox.problem},
         "uplink": _uplink(uplink),
     }
 

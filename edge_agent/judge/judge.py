@@ -72,10 +72,11 @@ class Judge:
         self._lock = threading.RLock()
         self._stop = threading.Event()
         self.has_judged = threading.Event()
+        self._is_unsaved = False
         self._thread: threading.Thread | None = None
         self._open: dict[str, Alert] = {}
         self._rolled_ns = clock.monotonic_ns()
-        self._rolled_to = spool.start
+        self._rolled_to = self._saved_to = spool.start
         self._live_from = spool.end
         self._is_live = False
         self._started_ns = self.round_ns = clock.monotonic_ns()
@@ -174,7 +175,7 @@ class Judge:
         """The spool is still needed from here on: for evidence, and to judge again after a crash."""
         with self._lock:
             wanted = self._black_box.needed_from
-            saved = min(self._rolled_to, self.position)
+            saved = min(self._saved_to, self.position)
             return saved if wanted is None else min(wanted, saved)
 
     # ---- running
@@ -302,10 +303,17 @@ class Judge:
         """Take a snapshot of all monitors, for evidence and, saved, for the next start."""
         snapshot = self._snapshot()
         self._rolled_ns, self._rolled_to = self._clock.monotonic_ns(), self.position
-        if save:
-            self._store.save(snapshot)
-        if not self._teaches_only:
-            self._black_box.ring.keep(snapshot, saved=save)
+        try:
+            if save:
+                self._store.save(snapshot)
+            if not self._teaches_only:
+                self._black_box.ring.keep(snapshot, saved=save)
+        except OSError as wrong:  # a full disk must not end judging; the spool is kept from the last one on
+            if not self._is_unsaved:
+                log.error("judge: what was learned cannot be saved: %s", wrong)
+            self._is_unsaved = True
+            return
+        self._saved_to, self._is_unsaved = self.position, False
 
     def _snapshot(self) -> Snapshot:
         states = tuple(MonitorState(seat.config.name, seat.monitor.snapshot()) for seat in self._seats)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
+from edge_agent.outbox.overflow import Lost, Overflow
 from edge_agent.outbox.record import SpoolRecord, pack_record, parse_records
 from edge_agent.state import replace_file, sync_folder
 from models.errors import TransientError
@@ -22,6 +23,7 @@ from models.readings import ReadingBlock
 log = logging.getLogger(__name__)
 _CHUNK = 1 << 20
 _LARGEST_CHUNK = 32 << 20
+_IN_MEMORY = 4 << 20  # while the disk takes nothing: half an hour at 100 readings a second
 
 
 class SpoolFullError(TransientError):
@@ -32,7 +34,8 @@ class Spool:
     """Append-only segments in `folder`, at most `max_bytes` of them.
 
     `append` survives the death of the process at once and a power cut from the next `sync` on. Any thread
-    may call anything.
+    may call anything. While the disk takes nothing, records are kept in memory (`problem` says so, and they
+    survive nothing); beyond its bound the oldest go, and `take_lost` tells of them.
 
     `boot`: the machine's boot. Blocks carry one derived from it and from this spool's own life, so that
     indices never mean two readings, even when the state folder is made anew during one boot.
@@ -47,6 +50,8 @@ class Spool:
         self._changed = threading.Condition()
         self.boot = blake2b(f"{boot}\x1f{_life_of(folder, life)}".encode(), digest_size=16).hexdigest()
         self.damaged_bytes = 0
+        self.problem = ""
+        self._overflow = Overflow(_IN_MEMORY)
         self._segments = sorted(int(path.stem, 16) for path in folder.glob("*.seg"))
         self._next_index = 0
         self._end = self._mend_tail()
@@ -54,7 +59,7 @@ class Spool:
             self._end = max(self._end, at_least)
             self._segments.append(self._end)
         self._file = self._open_segment(self._segments[-1])
-        self._synced = self._end
+        self._synced = self._written = self._end
 
     @property
     def start(self) -> int:
@@ -76,14 +81,13 @@ class Spool:
             self._next_index = max(self._next_index, index)
 
     def append(self, block: ReadingBlock, device: str, cursor: str | None) -> None:
-        """Store a block, giving it boot and index. SpoolFullError, OSError: nothing was stored."""
+        """Store a block, giving it boot and index. SpoolFullError: nothing was stored."""
         with self._changed:
-            if self._end - self.start > self.max_bytes:
+            if self._written - self.start > self.max_bytes:
                 raise SpoolFullError(f"spool holds {self.max_bytes >> 20} MB not yet judged and cut")
-            if self._end - self._segments[-1] >= self._segment_bytes:
-                self._rotate()
             given = replace(block, boot=self.boot, first_index=self._next_index)
-            self._write(pack_record(given, device, cursor))
+            data = pack_record(given, device, cursor)
+            self._store(data, given)
             self._next_index = given.next_index
             self._changed.notify_all()
 
@@ -91,18 +95,33 @@ class Spool:
         """Records from `position` on (about `limit_bytes` of them), and the position to go on from."""
         while True:
             with self._changed:
-                end = self._end
                 position = max(position, self.start)
+                if self._overflow and position >= self._written:
+                    begin, data = self._overflow.data(position, limit_bytes)
+                    records, used, _ = parse_records(data, begin)
+                    return records, begin + used if records else position
+                end = self._written
                 base = max(segment for segment in self._segments if segment <= position)
                 following = min((s for s in self._segments if s > base), default=None)
             limit = end if following is None else following
             records, used, there = self._read_segment(base, position, limit, limit_bytes)
-            if records or following is None:
+            if records:
                 return records, used
+            if following is None:
+                if not self._overflow:
+                    return records, used
+                following = end
             if used == position and there:
                 log.error("spool: %d bytes at %d belong to no reading", there, position)
                 self.damaged_bytes += there
             position = following
+
+    def take_lost(self, fetched: int) -> Lost | None:
+        """Readings that neither disk nor memory could keep since this was last asked. `fetched`: the asker
+        has read up to here, and keeps what it read."""
+        with self._changed:
+            self._overflow.fetched = fetched
+            return self._overflow.take_lost()
 
     def wait(self, position: int, timeout_s: float) -> bool:
         """Until there is something past `position`, or the time is over."""
@@ -117,7 +136,8 @@ class Spool:
     def sync(self) -> int:
         """Make everything appended so far survive a power cut; the position up to which it does."""
         with self._changed:
-            end, file = self._end, self._file
+            self._empty_overflow()
+            end, file = self._written, self._file
             if end == self._synced:
                 return end
             handle = os.dup(file)
@@ -131,6 +151,7 @@ class Spool:
     def release(self, position: int) -> None:
         """Nobody needs what lies before `position`: remove whole segments there, but never the last."""
         with self._changed:
+            self._overflow.release(position)
             while len(self._segments) > 1 and self._segments[1] <= position:
                 self._path(self._segments.pop(0)).unlink(missing_ok=True)
 
@@ -161,9 +182,43 @@ class Spool:
                 return records, position + used, len(data)
             size *= 4
 
-    def _write(self, data: bytes) -> None:
+    def _store(self, data: bytes, block: ReadingBlock) -> None:
+        """On the disk, or in memory where that refuses."""
+        position = self._end
+        if not self._overflow:
+            try:
+                self._write(data)
+                return
+            except OSError as wrong:
+                if not self.problem:
+                    log.error("spool: the disk takes nothing (%s); readings are kept in memory", wrong)
+                self.problem = str(wrong)
+        self._overflow.keep(position, data, block)
+        self._end += len(data)
+
+    def _empty_overflow(self) -> None:
+        """What was kept in memory goes to the disk, as far as that takes it."""
+        if not self.problem:
+            return
+        try:
+            while self._overflow:
+                if self._overflow.start > self._written:
+                    self._rotate(self._overflow.start)  # what lay between was lost, or is needed no more
+                self._write(self._overflow.first(), is_new=False)
+                self._overflow.drop_first()
+            if self._end > self._written:
+                self._rotate(self._end)
+        except OSError as wrong:
+            self.problem = str(wrong)
+            return
+        self.problem = ""
+        log.warning("spool: the disk takes readings again")
+
+    def _write(self, data: bytes, *, is_new: bool = True) -> None:
         """All of `data` or nothing."""
-        start = self._end - self._segments[-1]
+        if self._written - self._segments[-1] >= self._segment_bytes:
+            self._rotate(self._written)
+        start = self._written - self._segments[-1]
         written = 0
         try:
             while written < len(data):
@@ -171,15 +226,18 @@ class Spool:
         except OSError:
             os.ftruncate(self._file, start)
             raise
-        self._end += len(data)
+        self._written += len(data)
+        if is_new:
+            self._end = self._written
 
-    def _rotate(self) -> None:
+    def _rotate(self, position: int) -> None:
+        """Go on in a new segment that begins at `position`."""
         os.fdatasync(self._file)
-        fresh = self._open_segment(self._end)
+        fresh = self._open_segment(position)
         os.close(self._file)
         self._file = fresh
-        self._segments.append(self._end)
-        self._synced = self._end
+        self._segments.append(position)
+        self._synced = self._written = position
 
     def _open_segment(self, base: int) -> int:
         file = os.open(self._path(base), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

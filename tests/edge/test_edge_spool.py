@@ -60,7 +60,7 @@ def test_spool_reopened_after_a_reboot_counts_from_zero_under_another_boot(make_
 def test_spool_rotated_just_before_a_crash_still_counts_on(make_spool):
     spool = make_spool(max_bytes=4096 * 8)
     spool.append(block([0.0] * 300), "boiler", None)
-    spool._rotate()
+    spool._rotate(spool.end)
     spool.close()
     assert make_spool(max_bytes=4096 * 8).next_index == 300
 
