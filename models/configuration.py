@@ -18,13 +18,12 @@ class Strict(BaseModel):
 
 
 class ThinConfig(Strict):
-    """How telemetry of a channel may be thinned: readings are left out where a straight line between those
-    sent tells them within `error`. What is judged, and what goes up with an alert, is never thinned."""
+    """How telemetry of a channel may be thinned: each value is told within `error` of what was measured.
 
-    error: float = Field(gt=0, description="in the channel's unit, at least its resolution to be of use")
-    longest_s: float = Field(
-        default=300.0, gt=0, le=86400, description="a reading is sent at least so often while any come"
-    )
+    What is judged, and what goes up with an alert, is never thinned.
+    """
+
+    error: float = Field(gt=0, description="in the channel's unit; of use from half its resolution on")
 
 
 class ChannelConfig(Strict):
@@ -49,7 +48,7 @@ class ChannelConfig(Strict):
     thin: ThinConfig | None = Field(
         default=None,
         exclude_if=lambda thin: thin is None,
-        description="none: every reading is sent",
+        description="none: every value is sent as it was measured",
     )
 
 

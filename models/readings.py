@@ -33,7 +33,7 @@ class Quality(enum.IntFlag):
     CLOCK_UNTRUSTED = 16  # our own wall clock was not set when this was measured
     HISTORIC = 32  # imported; teaches detectors, raises nothing
     SUSPECT = 64  # a fault detector holds the sensor for stuck or jumping
-    THINNED = 128  # neighbours were left out within the channel's stated error
+    THINNED = 128  # told within the channel's stated error, not as it was measured
 
 
 # Readings with any of these are stored and shown, but neither scored nor learned.

@@ -37,9 +37,9 @@ class Replay:
     scores: Scores
 
     @property
-    def is_at_full_rate(self) -> bool:
-        """Whether no reading was left out by thinning; where some were, alerts and scores need not be those
-        of the gateway, which judged all of them."""
+    def is_exact(self) -> bool:
+        """Whether every value is as it was measured; where some were thinned, alerts and scores need not be
+        those of the gateway, which judged what it measured."""
         return not any(bool((block.quality & THINNED).any()) for block in self.readings)
 
     @property

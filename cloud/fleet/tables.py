@@ -154,7 +154,7 @@ class Channel(Base):
     unit: Mapped[Name]
     resolution: Mapped[float] = mapped_column(Float)
     place_id: Mapped[Name | None] = mapped_column(ForeignKey("place.id"))
-    # The widest error its readings were ever thinned within; which of them were, their quality says.
+    # The widest error its values were ever told within; which of them were, their quality says.
     thinned_within: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.outbox.record import SpoolRecord
 from edge_agent.outbox.rows import BulkPart, SpoolMark
 from edge_agent.outbox.spool import Spool
-from edge_agent.outbox.thinner import Thinner
+from edge_agent.outbox.thinning import thin_block
 from models.clock import SECOND_NS, STEP_NS
 from models.configuration import ThinConfig
 from models.mending import RightTime, mend_block
@@ -54,7 +53,6 @@ class Cutter:
         self._monotonic_ns = monotonic_ns
         self._thin, self._full, self._waits, self._right = thin, full, waits, right
         mark = outbox.mark()
-        self._thinner = Thinner(mark.thinner)
         self._cut_to = self._read_to = max(mark.position, spool.start)
         self._waiting: list[SpoolRecord] = []
         self._waiting_since = 0
@@ -71,7 +69,7 @@ class Cutter:
         try:
             if self._waits() and end - self._cut_to < self._spool.max_bytes * _HELD_SHARE:
                 return 0
-            return self._cut(end, final) + (self._flush() if final else 0)
+            return self._cut(end, final)
         finally:
             # What was cut is on the disk with the outbox's commit: syncing it here too would be a second wait
             # for the same readings.
@@ -106,39 +104,17 @@ class Cutter:
             held += sum(len(record.block) for record in records)
 
     def _commit(self, groups: Sequence[Sequence[SpoolRecord]]) -> None:
+        resolution, full = self._resolution(), self._full()
+        thin = {number: config for number, config in self._thin().items() if number not in full}
+        blocks = (self._mended(join_blocks([r.block for r in group])) for group in groups)
+        parts = [_part(thin_block(block, thin, resolution), resolution) for block in blocks]
         last = groups[-1][-1]
         cursors = {r.device: r.cursor for group in groups for r in group if r.cursor is not None}
-        blocks = [self._mended(join_blocks([r.block for r in group])) for group in groups]
-        latest = max(int(block.time.max()) for block in blocks)
-        thin, full, before = self._thin(), self._full(), self._thinner.state
-        try:
-            parts = [part for block in blocks for part in self._thinner.take(block, thin, full)]
-            mark = SpoolMark(
-                last.end, last.block.boot, last.block.next_index, cursors, latest, self._thinner.state
-            )
-            self._put(parts, mark)
-        except BaseException:
-            self._thinner = Thinner(before)  # nothing was stored: the same records come again
-            raise
-        self._cut_to = last.end
-
-    def _flush(self) -> int:
-        """Store what thinning holds back; how many messages that made."""
-        before = self._thinner.state
-        if not before:
-            return 0
-        try:
-            parts = self._thinner.flush()
-            self._put(parts, replace(self._outbox.mark(), thinner=""))
-        except BaseException:
-            self._thinner = Thinner(before)
-            raise
-        return len(parts)
-
-    def _put(self, blocks: Sequence[ReadingBlock], mark: SpoolMark) -> None:
-        resolution = self._resolution()
+        times = [part.to_at for part in parts]
+        mark = SpoolMark(last.end, last.block.boot, last.block.next_index, cursors, max(times))
         self._announce()
-        self._outbox.put_bulk([_part(block, resolution) for block in blocks], mark)
+        self._outbox.put_bulk(parts, mark)
+        self._cut_to = last.end
 
     def _mended(self, block: ReadingBlock) -> ReadingBlock:
         """With right times, where it was taken in this boot before the clock was set."""

@@ -43,7 +43,6 @@ class SpoolMark:
     next_index: int = 0
     cursors: Mapping[str, str] = field(default_factory=dict)
     last_time: int = 0
-    thinner: str = ""  # what thinning holds back and goes on with
 
     def told(self) -> dict[str, Any]:
         """As JSON-ready values."""
@@ -53,7 +52,6 @@ class SpoolMark:
             "next_index": self.next_index,
             "cursors": dict(self.cursors),
             "last_time": self.last_time,
-            "thinner": self.thinner,
         }
 
     @classmethod
@@ -61,7 +59,7 @@ class SpoolMark:
         """What `told` gave; KeyError, TypeError, ValueError when it is something else."""
         cursors = {str(device): str(cursor) for device, cursor in told["cursors"].items()}
         numbers = (int(told["position"]), str(told["boot"]), int(told["next_index"]))
-        return cls(*numbers, cursors, int(told["last_time"]), str(told.get("thinner", "")))
+        return cls(*numbers, cursors, int(told["last_time"]))
 
 
 def body_start(raw: bytes) -> int:

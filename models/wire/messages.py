@@ -24,12 +24,12 @@ class ChannelEntry(OnWire):
     unit: str = ""
     resolution: float = 0.0
     place: str = ""
-    # Left out where every reading is sent: the table is then what it was before there was thinning.
+    # Left out where values are sent as measured: the table is then what it was before there was thinning.
     thinned_within: float = Field(
         default=0.0,
         ge=0,
         exclude_if=lambda error: not error,
-        description="readings left out lie within so much of the line between those sent; 0: none are",
+        description="values marked as thinned are within so much of what was measured; 0: none are",
     )
 
 

@@ -39,8 +39,7 @@ class SeriesAnswer(Answer):
     maximum: list[float | None]
     quality: list[int]
     thinned_within: float | None = None
-    """Readings were left out where a straight line tells them within so much, in the channel's unit; null:
-    none were in this span."""
+    """Values are within so much of what was measured, in the channel's unit; null: they are what was."""
 
 
 class RawAnswer(Answer):
