@@ -54,6 +54,8 @@ _REPORTS_KEPT = 16
 STABLE_NS = 60 * SECOND_NS
 # How long the cloud may take to say what it has, before telemetry is sent without knowing.
 HELLO_WAIT_NS = 2 * SECOND_NS
+# A cloud restored behind a standing connection says nothing by itself.
+HELLO_EVERY_NS = 300 * SECOND_NS
 CONNECT_LIMIT_NS = 15 * SECOND_NS
 GOODBYE_NS = SECOND_NS
 _HURRY_S, _HURRY_AT_MOST_S = 2.0, 60.0
@@ -97,7 +99,7 @@ class Session:
         self._patience = Backoff(base_s=manners.reconnect_s, ceiling_s=longest_s, draw=draw)
         self._hurry = Backoff(base_s=_HURRY_S, ceiling_s=_HURRY_AT_MOST_S, draw=draw)
         self._tickets = self._farewell = self._hello = 0
-        self._hello_again_ns: int | None = None
+        self._hello_again_ns = 0
         self._statuses: set[int] = set()
         self._owes_beat = self._owes_hello = False
         self._reported: Reported | None = None
@@ -191,7 +193,11 @@ class Session:
         except ValidationError:
             log.warning("uplink: a receipt that cannot be read (%d bytes)", len(payload))
             return
+        rewinds = self._outbox.rewinds
         self._sender.received(receipt)
+        if self._outbox.rewinds != rewinds:
+            # The cloud was restored from a backup: what else does it lack?
+            self._owes_beat = self._owes_hello = True
         self._heard.add(receipt.stream)
         self._liveness.receipt()
         self.state.receipts += 1
@@ -241,7 +247,7 @@ class Session:
         self._liveness.begin()
         self._statuses.clear()
         self._heard.clear()
-        self._hello_again_ns = None
+        self._hello_again_ns = self._now + HELLO_EVERY_NS
         self._connected_ns = self._now
         self._owes_beat = self._owes_hello = True
         self._reports.clear()
@@ -260,9 +266,9 @@ class Session:
         if self._now >= self._next_beat_ns:
             self._owes_beat = True
             self._next_beat_ns = self._now + self._heartbeat_ns
-        if self._hello_again_ns is not None and self._now >= self._hello_again_ns:
+        if self._now >= self._hello_again_ns:
             self._owes_beat = self._owes_hello = True
-            self._hello_again_ns = None
+            self._hello_again_ns = self._now + HELLO_EVERY_NS
         self._say_status()
         self._send()
 

@@ -167,18 +167,25 @@ class SendWindow:
 
     def rewind(self, stream: Stream, lowest: int) -> None:
         """Something at `lowest` waits that was thought to be done: a restored cloud lacks it again."""
-        for lane in self.lanes:
-            if lane.stream is stream and not lane.is_live and lane.after >= lowest:
-                lane.after, lane.idle_until_ns = lowest - 1, 0
+        live, backlog = self._pair(stream)
+        if lowest <= live.after:
+            self._merge(stream, live.after)
+            backlog.after, backlog.idle_until_ns = min(backlog.after, lowest - 1), 0
 
     def fall_behind(self, stream: Stream, assigned: int) -> None:
         """What is live grew faster than it went: it is backlog from here on, and what comes now is live."""
-        for lane in self.lanes:
-            if lane.stream is not stream or not lane.is_live or assigned - lane.after <= BEHIND_AT_MOST:
-                continue
-            self._boundary[stream] = assigned
-            backlog = next(other for other in self.lanes if other.stream is stream and not other.is_live)
-            backlog.awaited.update(lane.awaited)
-            backlog.idle_until_ns = 0
-            lane.awaited = {}
-            lane.after = assigned
+        if assigned - self._pair(stream)[0].after > BEHIND_AT_MOST:
+            self._merge(stream, assigned)
+
+    def _pair(self, stream: Stream) -> tuple[Lane, Lane]:
+        live, backlog = (lane for lane in self.lanes if lane.stream is stream)
+        return live, backlog
+
+    def _merge(self, stream: Stream, boundary: int) -> None:
+        """Everything up to `boundary` is backlog now; what of it was sent is known there."""
+        live, backlog = self._pair(stream)
+        self._boundary[stream] = max(boundary, self._boundary[stream])
+        backlog.awaited.update(live.awaited)
+        backlog.idle_until_ns = 0
+        live.awaited = {}
+        live.after = max(live.after, self._boundary[stream])

@@ -242,7 +242,7 @@ class Cloud:
         self._sessions: list[_Session] = []
         self._lanes: list[Lane] = []
         self._told: dict[tuple[str, int, int], int] = {}
-        self.receipts = 0
+        self.receipts = self.restores = 0
         self.start()
 
     # ---- fate
@@ -329,6 +329,7 @@ class Cloud:
         self.kill()
         self.world.say("cloud restored from its backup")
         self._databases.restore("backup")
+        self.restores += 1
         self._told.clear()
 
     def _ended(self, wrong: BaseException | None) -> None:

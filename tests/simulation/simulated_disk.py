@@ -33,7 +33,8 @@ class Disk:
         self.is_full = False
         self.chance = random.Random(world.chance.random())
         self.steps_left: int | None = None
-        self.is_lax = False  # whether SQLite was told not to wait for the disk
+        self.most_pages: int | None = None  # a bound of the outbox below what its settings say
+        self._log_synced = 0
         self._synced: dict[int, int] = {}
         self._open: list[sqlite3.Connection] = []
 
@@ -66,11 +67,25 @@ class Disk:
     def opened(self, database: sqlite3.Connection) -> None:
         self._open.append(database)
 
+    def note_commit(self, *, is_durable: bool) -> None:
+        """A transaction of the outbox is in its log; durable: SQLite waited for the disk."""
+        if is_durable:
+            self._log_synced = self._log.stat().st_size
+
+    @property
+    def _log(self) -> Path:
+        return self.root / "outbox.db-wal"
+
     def drop(self) -> None:
-        """The process is gone: what was not committed never was."""
+        """The process is gone: what was not committed never was. Its files stay as they are."""
+        left = [(path, path.read_bytes()) for path in (self.root / "outbox.db", self._log) if path.exists()]
         for database in self._open:
-            database.close()
+            database.close()  # which would tidy up, as no killed process does
         self._open.clear()
+        for path, content in left:
+            path.unlink(missing_ok=True)
+            path.write_bytes(content)
+        (self.root / "outbox.db-shm").unlink(missing_ok=True)
         for handle in Path("/proc/self/fd").iterdir():
             with suppress(OSError):
                 if handle.readlink().is_relative_to(self.root):
@@ -87,21 +102,34 @@ class Disk:
                 size = self._world.chance.randint(kept, told.st_size)
                 self._world.say("disk", path.name, f"{told.st_size} bytes, {kept} synced, {size} left")
                 os.truncate(path, size)
-        if self.is_lax:
-            for path in self.root.glob("outbox.db-*"):
-                path.unlink()
+        if self._log.exists() and (size := self._log.stat().st_size) > self._log_synced:
+            os.truncate(self._log, self._world.chance.randint(self._log_synced, size))
+
+    def damage(self) -> None:
+        """Some bytes of the outbox are not what they were."""
+        path, draw = self.root / "outbox.db", self._world.chance
+        raw = bytearray(path.read_bytes())
+        for _ in range(draw.choice((1, 5, 40))):
+            raw[draw.randrange(len(raw))] ^= 1 << draw.randrange(8)
+        path.write_bytes(raw)
 
 
 class _Connection(sqlite3.Connection):
     """A connection of the gateway: each statement is a step, and a full disk refuses what writes."""
 
     disk: Disk
+    is_outbox = False
+    _is_full = False
 
     def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:  # type: ignore[override]
         self._before(sql)
         found = super().execute(sql, *arguments)
         if sql == "COMMIT":
+            if self.is_outbox:
+                self.disk.note_commit(is_durable=self._is_full)
             self.disk.step()
+        elif sql.startswith("PRAGMA max_page_count =") and self.disk.most_pages is not None:
+            super().execute(f"PRAGMA max_page_count = {self.disk.most_pages}")
         return found
 
     def executemany(self, sql: str, *arguments: Any) -> sqlite3.Cursor:  # type: ignore[override]
@@ -113,7 +141,7 @@ class _Connection(sqlite3.Connection):
             return
         self.disk.step()
         if sql.startswith("PRAGMA synchronous"):
-            self.disk.is_lax = not sql.endswith("FULL")
+            self._is_full = sql.endswith("FULL")
         if self.disk.is_full and sql.lstrip().upper().startswith(_WRITES):
             full = sqlite3.OperationalError("database or disk is full")
             full.sqlite_errorcode, full.sqlite_errorname = 13, "SQLITE_FULL"
@@ -127,6 +155,7 @@ def _connect(database: Any, *arguments: Any, **named: Any) -> sqlite3.Connection
     disk.step()
     made: _Connection = _real_connect(database, *arguments, factory=_Connection, **named)
     made.disk = disk
+    made.is_outbox = Path(str(database)).name == "outbox.db"
     disk.opened(made)
     return made
 

@@ -70,6 +70,7 @@ class Truth:
     samples: list[Sample] = field(default_factory=list)
     raised: dict[tuple[str, str], int] = field(default_factory=dict)
     poisons: int = 0
+    damages: int = 0
     power_cuts: list[float] = field(default_factory=list)
     most_unacknowledged: int = 0
     clock_faults: list[float] = field(default_factory=list)
@@ -165,6 +166,20 @@ class Gateway:
         """Kill it in the middle of whatever it does `steps` from now."""
         if self.is_on:
             self.disk.steps_left = steps
+
+    def damage(self) -> None:
+        """The card flips bits of the outbox's file while the machine is off."""
+        self.kill("is off")
+        if (self.disk.root / "outbox.db").exists():
+            self.truth.damages += 1
+            self.disk.damage()
+
+    def set_clock(self, wrong_s: float | None) -> None:
+        """The wall clock is off by so many seconds from here on; None: it was never set."""
+        self.world.say(self.name, "clock", "not set" if wrong_s is None else f"{wrong_s:+.0f} s")
+        self.truth.clock_faults.append(self.world.now_s)
+        self.clock.is_right = wrong_s is not None
+        self.clock.wrong_ns = -self.world.wall_ns if wrong_s is None else round(wrong_s * 1e9)
 
     def set_network(self, is_up: bool) -> None:
         self.world.say(self.name, "network", "up" if is_up else "down")

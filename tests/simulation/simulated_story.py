@@ -17,6 +17,7 @@ from simulated_world import World
 
 STORM_S = 75.0  # faults strike before
 CALM_S = 82.0  # and devices are read until
+QUIET_S = 320.0  # so long nothing new is heard before it counts as rest
 PATIENCE_S = 6 * 3600.0  # for everything to come to rest
 _EVENTS = ((14.0, 30.0), (48.0, 66.0))
 
@@ -81,8 +82,9 @@ class _Story:
         self._events = [(start + shift, end + shift) for start, end in _EVENTS]
         self._gateway = Gateway(world, "gw-a", folder / "gw-a", self._broker, self._slowness, self._is_hot)
         self._gateway.state.make()
+        if draw.random() < 0.1:
+            self._gateway.disk.most_pages = draw.randint(20, 40)
         self._strikes: list[str] = []
-        self._downs = 0
 
     def run(self, *, with_faults: bool) -> Outcome:
         world, gateway = self._world, self._gateway
@@ -96,6 +98,13 @@ class _Story:
         while moment < PATIENCE_S and not self._is_at_rest():
             moment += 30.0
             world.run_until(moment)
+        if self._cloud.restores:
+            # It is asked every five minutes, and may have to be told all of it again.
+            moment += QUIET_S
+            world.run_until(moment)
+            while moment < PATIENCE_S and not self._is_at_rest():
+                moment += 30.0
+                world.run_until(moment)
         if not self._is_at_rest():
             world.wrong(f"does not come to rest: {self._unrest()}")
         world.run_until(moment + 5.0)
@@ -118,6 +127,7 @@ class _Story:
             (self._kill_broker, 2), (self._wipe_broker, 2), (self._stop_broker, 1),
             (self._kill_cloud, 2), (self._break_cloud, 4), (self._fail_series, 2), (self._fail_main, 1),
             (self._kill_gateway, 2), (self._break_gateway, 6), (self._cut_power, 2), (self._stop_gateway, 1),
+            (self._damage_outbox, 1), (self._restore_cloud, 1), (self._step_clock, 1), (self._lose_clock, 1),
             (self._fill_disk, 1), (self._poison, 1), (self._slow_down, 1), (self._duplicate, 2),
         ]  # fmt: skip
         weights = [weight for _, weight in faults]
@@ -141,6 +151,7 @@ class _Story:
         self._jitter = 0.5
         self._latency_s = min(self._latency_s, 0.02)
         gateway.network_is_up = True
+        gateway.set_clock(0)
         self._broker.start()
         cloud.start()
         gateway.boot(machine=True)
@@ -223,6 +234,30 @@ class _Story:
     def _free_disk(self) -> None:
         self._gateway.disk.is_full = False
         self._world.say("disk has room")
+
+    def _damage_outbox(self) -> None:
+        self._gateway.damage()
+        self._later(1, 5, self._gateway.boot)
+
+    def _restore_cloud(self) -> None:
+        """A backup now, and some time later the server is lost and comes back from it."""
+        self._cloud.back_up()
+        self._later(5, 40, self._cloud_comes_back)
+
+    def _cloud_comes_back(self) -> None:
+        self._cloud.restore()
+        self._later(0.5, 10, self._cloud.start)
+
+    def _step_clock(self) -> None:
+        self._gateway.set_clock(self._world.chance.choice((-1, 1)) * self._world.chance.uniform(2, 3600))
+        self._later(5, 60, lambda: self._gateway.set_clock(0))
+
+    def _lose_clock(self) -> None:
+        """A power cut, and a machine without a battery for its clock."""
+        self._gateway.cut_power()
+        self._gateway.set_clock(None)
+        self._later(1, 10, self._gateway.boot)
+        self._later(5, 60, lambda: self._gateway.set_clock(0))
 
     def _poison(self) -> None:
         self._gateway.poison()
