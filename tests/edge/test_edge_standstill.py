@@ -211,3 +211,80 @@ def figure(state: Path, of: Callable[[dict], float]) -> float:
         return of(json.loads((state / "status.json").read_text()))
     except FileNotFoundError:
         return -1.0
+
+
+class SilentNames:
+    """A name server that takes questions and, until `is_open`, answers none; then localhost is 127.0.0.1."""
+
+    ADDRESS = "127.0.0.77"
+
+    def __init__(self) -> None:
+        self.is_open, self.asked = False, 0
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((self.ADDRESS, 53))
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                question, who = self._socket.recvfrom(512)
+            except OSError:
+                return
+            self.asked += 1
+            if self.is_open:
+                self._socket.sendto(self._answer(question), who)
+
+    @staticmethod
+    def _answer(question: bytes) -> bytes:
+        end = question.index(b"\0", 12) + 5
+        is_ipv4 = question[end - 4 : end - 2] == b"\0\x01"
+        counts = b"\0\x01" + (b"\0\x01" if is_ipv4 else b"\0\0") + b"\0\0\0\0"
+        address = b"\xc0\x0c\0\x01\0\x01\0\0\0\x05\0\x04\x7f\0\0\x01" if is_ipv4 else b""
+        return question[:2] + b"\x81\x80" + counts + question[12:end] + address
+
+
+@pytest.fixture
+def names() -> Iterator[SilentNames]:
+    try:
+        made = SilentNames()
+    except PermissionError:
+        pytest.skip("port 53 is not for us: not root")
+    yield made
+    made.close()
+
+
+def asking(names: SilentNames, folder: Path, command: list[str]) -> list[str]:
+    """`command` where all names are asked of that server alone."""
+    files = {
+        "resolv.conf": f"nameserver {names.ADDRESS}\noptions timeout:3 attempts:2\n",
+        "nsswitch.conf": "hosts: dns\n",
+        "hosts": "",
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    binds = " && ".join(f"mount --bind {folder / name} /etc/{name}" for name in files)
+    return ["unshare", "-m", "--propagation", "private", "sh", "-c", f'{binds} && exec "$@"', "sh", *command]
+
+
+@pytest.mark.row("A22")
+@pytest.mark.needs("unshare")
+def test_names_that_nobody_answers_hold_up_neither_judging_nor_the_watchdog(
+    state, broker, receiver, names, tmp_path
+):
+    write(state, broker.port)
+    path = state / "gateway.toml"
+    path.write_text(path.read_text().replace('host = "127.0.0.1"', 'host = "localhost"'))
+    command = asking(names, tmp_path, edge("run", "--state", str(state)))
+    with ServiceManager(command, tmp_path) as manager:
+        assert wait_until(lambda: manager.ready() and names.asked > 0, CEILING_S), manager.text
+        fed, judged = manager.life.feeds, figure(state, lambda told: told["judge"]["judged_readings"])
+        assert wait_until(lambda: manager.life.feeds >= fed + 10, CEILING_S)
+        assert wait_until(lambda: figure(state, lambda told: told["judge"]["judged_readings"]) > judged)
+        assert receiver.readings() == []
+        names.is_open = True
+        assert wait_until(lambda: len(receiver.readings()) >= len(ROWS), 5 * CEILING_S), manager.text
+        assert len(manager.lives) == 1
+    assert receiver.readings() == ROWS
