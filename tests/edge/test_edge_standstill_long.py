@@ -1,4 +1,4 @@
-"""Row A22 at full size: the unit's own 30 s, each fault several times, seconds from fault to judging again."""
+"""Row A22 at full size: the unit's 30 s, each fault several times, seconds from fault to judging again."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_time_from_a_standstill_to_judging_again(fault, tmp_path, broker: Broker
         receiver.close()
     record("A22", f"standstill: {fault}", runs=runs, figure=round(max(took), 1), unit="s",
            target="restart <= 60 s, 0 lost", ok=is_whole and max(took) <= TARGET_S, command=COMMAND,
-           note="longest, from the fault to a new run that judges; WatchdogSec=30 as in the unit")  # fmt: skip
+           note="longest, from fault to a new run that judges; WatchdogSec=30")  # fmt: skip
     assert is_whole
     assert max(took) <= 5 * TARGET_S
 
@@ -97,6 +97,6 @@ def test_time_from_mended_names_to_a_receipt(tmp_path, broker: Broker, warm_kern
     names.close()
     record("A22", "silent name server", runs=1, figure=round(took, 1), unit="s",
            target="restart <= 60 s, 0 lost", ok=is_whole and went_on and took <= TARGET_S, command=COMMAND,
-           note="from names that answer again to the first message at the broker; no restart, judging went on")  # fmt: skip
+           note="from names that answer again to a first message; no restart before")  # fmt: skip
     assert went_on
     assert is_whole
