@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.outbox.record import SpoolRecord
 from edge_agent.outbox.rows import BulkPart, SpoolMark
+from edge_agent.outbox.schema import OutboxBlockedError
 from edge_agent.outbox.spool import Spool
 from edge_agent.outbox.thinning import thin_block
 from models.clock import SECOND_NS, STEP_NS
@@ -15,6 +16,7 @@ from models.mending import RightTime, mend_block
 from models.readings import Floats, ReadingBlock, join_blocks
 from models.wire.columns import encode_columns
 from models.wire.envelope import Kind
+from models.wire.messages import GapRecord
 
 # So much of the spool may be held back until the clock is set; then it goes out as it is.
 _HELD_SHARE = 0.25
@@ -64,17 +66,31 @@ class Cutter:
 
     def step(self, *, final: bool = False) -> int:
         """Cut what is due (`final`: all there is), and let the rest survive a power cut; how many messages
-        that made. OSError: the disk refuses, and the same is tried at the next step."""
+        that made. Where the disk refuses nothing is cut, and the same is tried at the next step."""
         end = self._spool.end
         try:
             if self._waits() and end - self._cut_to < self._spool.max_bytes * _HELD_SHARE:
                 return 0
             return self._cut(end, final)
+        except OutboxBlockedError:
+            return 0  # it says so itself, and the readings stay where they are
         finally:
+            self._tell_lost()
             # What was cut is on the disk with the outbox's commit: syncing it here too would be a second wait
             # for the same readings.
-            if self._cut_to < end:
+            # While the outbox is short of room, what little there is belongs to its alerts.
+            is_short = self._spool.problem and self._outbox.problem
+            if (self._cut_to < end or self._spool.problem) and not is_short:
                 self._spool.sync()
+
+    def _tell_lost(self) -> None:
+        lost = self._spool.take_lost(self._read_to)
+        if lost is not None:
+            record = GapRecord(
+                first_sequence=0, last_sequence=0, messages=0, readings=lost.readings, from_at=lost.from_at,
+                to_at=lost.to_at, reason="disk_full",
+            )  # fmt: skip
+            self._outbox.put_urgent(Kind.GAP, record.model_dump_json().encode())
 
     def _cut(self, end: int, final: bool) -> int:
         made = 0

@@ -7,6 +7,7 @@ telemetry, with a gap record; alerts never go.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 from edge_agent.outbox import rows, schema
 from edge_agent.outbox.ledger import Answer, Ledger, carried_body
 from edge_agent.outbox.life import Life
+from edge_agent.outbox.reserve import Reserve
 from edge_agent.outbox.rows import TABLE, BulkPart, SpoolMark
 from edge_agent.outbox.schema import OutboxBlockedError
 from edge_agent.outbox.settled import Fate, Ranges, common, count, merge, without
@@ -38,8 +40,8 @@ class Outbox(Ledger):
 
     `new_epoch` names a new life of the queue: a number that never came before. `now` is wall time in ns,
     which messages carry; `monotonic` (the machine's own by default) measures how long rows are kept.
-    Where the disk takes nothing, `put_bulk` raises OutboxBlockedError and stores nothing; what is urgent is
-    held in memory and stored as soon as the disk allows.
+    Where the disk is full, `put_bulk` raises OutboxBlockedError and stores nothing; what is urgent uses a
+    reserve, and when that is used up is held in memory and stored as soon as the disk allows.
     """
 
     def __init__(
@@ -59,6 +61,9 @@ class Outbox(Ledger):
         self.problem = ""
         time_ns = monotonic or SystemClock().monotonic_ns
         super().__init__(path, gateway, max_mb=max_mb, new_epoch=new_epoch, now=now, monotonic=time_ns)
+        self._reserve = Reserve(self._files.reserve)
+        with contextlib.suppress(OSError):
+            self._reserve.make()
 
     # ---- what it knows
 
@@ -131,7 +136,7 @@ class Outbox(Ledger):
 
     def put_bulk(self, parts: Sequence[BulkPart], mark: SpoolMark | None = None) -> None:
         """Number, seal and store messages and, in the same transaction, how far the spool was cut."""
-        self._write(lambda db: self._put_bulk(db, parts, mark))
+        self._write(lambda db: self._put_bulk(db, parts, mark), takes_reserve=False)
         if parts:
             self._tell(Stream.BULK)
 
@@ -210,23 +215,37 @@ class Outbox(Ledger):
 
     # ---- inside: writing
 
-    def _write(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
+    def _write(self, work: Callable[[sqlite3.Connection], Answer], *, takes_reserve: bool = True) -> Answer:
         """`work` in a transaction, and before it what was held back while the disk refused."""
         with self._lock:
             try:
-                if self._held_back:
-                    self._run(self._store_held_back)
-                    self._held_back.clear()
-                answer = self._run(work)
+                if not takes_reserve:
+                    self._refill_reserve()
+                answer = self._try_to_write(work)
             except OutboxBlockedError as blocked:
                 if not self.problem:
-                    log.error("outbox: nothing can be stored now: %s", blocked)
+                    log.error("outbox: the disk takes no telemetry: %s", blocked)
                 self.problem = str(blocked)
-                raise
-            if self.problem:
+                if not takes_reserve or not self._reserve.give_up():
+                    raise
+                return self._try_to_write(work)
+            if self.problem and self._reserve.is_whole:
                 log.warning("outbox: storing again")
-            self.problem = ""
+                self.problem = ""
             return answer
+
+    def _try_to_write(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
+        if self._held_back:
+            self._run(self._store_held_back)
+            self._held_back.clear()
+        return self._run(work)
+
+    def _refill_reserve(self) -> None:
+        """Telemetry does not use the room that was given up for alerts."""
+        try:
+            self._reserve.make()
+        except OSError as full:
+            raise OutboxBlockedError(f"no room for the reserve: {full}") from full
 
     def _write_urgent(self, kind: Kind, body: bytes, once: tuple[str, str] | None) -> int | None:
         """The message's number; None: it was stored before; 0: the disk refuses, and it is held back."""
@@ -292,7 +311,7 @@ class Outbox(Ledger):
             self._put_bulk(db, [BulkPart(Kind.CHANNELS, body)], None)
             rows.set_meta(db, "table_sent", digest)
 
-        self._write(work)
+        self._write(work, takes_reserve=False)
         self._tell(Stream.BULK)
 
     def _put_again(self, db: sqlite3.Connection, raw: bytes) -> str:
