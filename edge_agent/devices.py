@@ -79,5 +79,6 @@ class Devices:
             stamp=self._stamp,
             backoff=Backoff(base_s=1.0, ceiling_s=30.0, draw=random.random),
             cursor=self._pipeline.cursors.get(device.name),
+            reorder_s=device.reorder_s,
         )
         return Running(device, loop)

@@ -60,6 +60,14 @@ class DeviceConfig(Strict):
     period_s: float = Field(default=1.0, gt=0, le=86400)
     settings: dict[str, Any] = Field(default_factory=dict)
     place: str = Field(default="", max_length=64)
+    # Left out where there is none, so that gateways of before understand a document that does without.
+    reorder_s: float = Field(
+        default=0.0,
+        ge=0,
+        le=3600,
+        exclude_if=lambda wait: not wait,
+        description="readings with times of the device's own wait so long and are put in order, each once",
+    )
     channels: tuple[ChannelConfig, ...]
 
 

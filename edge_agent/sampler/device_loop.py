@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from edge_agent.drivers.seam import Batch, Driver, DriverError, ExhaustedError
 from edge_agent.sampler.backoff import Backoff
 from edge_agent.sampler.calibration import Calibration
 from edge_agent.sampler.clock_trust import Stamp
+from edge_agent.sampler.ordering import Ordering
 from models.clock import SECOND_NS, Clock
 from models.errors import TransientError
 from models.readings import ReadingBlock
@@ -58,12 +59,14 @@ class DeviceLoop:
         stamp: Callable[[], Stamp],
         backoff: Backoff,
         cursor: str | None = None,
+        reorder_s: float = 0.0,
     ) -> None:
         self.name, self.state = name, DeviceState()
         self._driver, self._calibration, self._journal = driver, calibration, journal
         self._period_ns = round(period_s * SECOND_NS)
         self._clock, self._stamp, self._backoff = clock, stamp, backoff
         self._cursor = cursor
+        self._ordering = Ordering(reorder_s) if reorder_s > 0 else None
         self.round_ns = clock.monotonic_ns()
         self.is_over, self.is_polled = False, driver.is_polled
         self._stop = threading.Event()
@@ -116,11 +119,32 @@ class DeviceLoop:
         if self._driver.is_polled:
             self._poll()
             return
+        try:
+            self._listen()
+        finally:  # also when the connection ends: what is held then comes again and is known
+            self._release(all_of_it=True)
+
+    def _listen(self) -> None:
         while not self._stop.is_set():
             self._go_round()
             batch = self._driver.read(_LISTEN_S)
             if batch is not None:
-                self._take(batch)
+                self._hear(batch)
+            self._release()
+
+    def _hear(self, batch: Batch) -> None:
+        """Take a batch at once, or where the device's times may come out of order when its turn comes."""
+        if self._ordering is None or batch.time is None:
+            self._take(batch)
+        else:
+            self._ordering.hold(batch, self._clock.monotonic_ns())
+
+    def _release(self, *, all_of_it: bool = False) -> None:
+        if self._ordering is None:
+            return
+        ordering = self._ordering
+        for one in ordering.all() if all_of_it else ordering.due(self._clock.monotonic_ns()):
+            self._take(replace(one.fresh, cursor=one.cursor), came=one.batch)
 
     def _poll(self) -> None:
         """Ask once a period on monotonic time; polls that came too late are skipped, not made up for."""
@@ -137,7 +161,8 @@ class DeviceLoop:
                 due += missed * self._period_ns
             self._wait((due - now) / SECOND_NS)
 
-    def _take(self, batch: Batch) -> None:
+    def _take(self, batch: Batch, came: Batch | None = None) -> None:
+        """Store a batch and then acknowledge it, or that of which it is a part."""
         if len(batch):
             now = self._stamp()
             block = self._calibration.block(
@@ -148,7 +173,7 @@ class DeviceLoop:
             self._cursor = batch.cursor if batch.cursor is not None else self._cursor
             self.state.readings += len(block)
             self.state.last_reading_at = int(block.time[-1])
-        self._driver.taken(batch)
+        self._driver.taken(batch if came is None else came)
         self._note_up()
 
     def _store(self, block: ReadingBlock, cursor: str | None) -> bool:
