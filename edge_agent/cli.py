@@ -187,11 +187,10 @@ def status(chosen: argparse.Namespace, state: StateFolder) -> int:
 
 
 def outbox(chosen: argparse.Namespace, state: StateFolder) -> int:
-    """Rows waiting for a receipt, read beside a running agent."""
-    from edge_agent.outbox.inspect import outbox_figures
+    """Messages for the cloud: the figures, `ls`, `export FILE`, and `replay FILE` to send some again."""
+    from edge_agent.outbox.commands import outbox_command
 
-    told = outbox_figures(state.outbox)
-    _say(chosen, told, "\n".join(f"{key}: {value}" for key, value in told.items()))
+    _say(chosen, *outbox_command(chosen, state))
     return 0
 
 
@@ -330,6 +329,7 @@ def _complain(
 def _parser() -> argparse.ArgumentParser:
     from edge_agent.check import add_options as add_check_options
     from edge_agent.discovery.options import add_options as add_discover_options
+    from edge_agent.outbox.commands import add_options as add_outbox_options
     from edge_agent.upgrade.options import add_options as add_upgrade_options
 
     common = argparse.ArgumentParser(add_help=False)
@@ -355,7 +355,7 @@ def _parser() -> argparse.ArgumentParser:
     add("run", run)
     add("status", status)
     add("doctor", doctor)
-    add("outbox", outbox)
+    add_outbox_options(add("outbox", outbox))
     add_upgrade_options(add("upgrade", upgrade))
     acting = add("action", action)
     acting.add_argument("what", choices=["ls", "log", "test"])

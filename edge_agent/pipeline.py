@@ -15,6 +15,7 @@ from edge_agent.judge.seats import Seat, make_seats
 from edge_agent.judge.snapshots import SnapshotStore
 from edge_agent.obedience import DesiredStore, InForce, pinned_key
 from edge_agent.outbox.cutter import Cutter
+from edge_agent.outbox.ledger import new_epoch
 from edge_agent.outbox.outbox import Outbox
 from edge_agent.outbox.spool import Spool
 from edge_agent.settings import Settings
@@ -60,8 +61,9 @@ class Pipeline:
         """
         limits = settings.limits
         outbox = Outbox(
-            state.outbox, settings.gateway.id, max_mb=limits.outbox_mb, new_epoch=new_epoch, now=clock.wall_ns
-        )
+            state.outbox, settings.gateway.id, max_mb=limits.outbox_mb, new_epoch=new_epoch, now=clock.wall_ns,
+            monotonic=clock.monotonic_ns,
+        )  # fmt: skip
         mark = outbox.mark()
         spool = Spool(
             state.spool,
@@ -140,11 +142,6 @@ def exempt_monitors(document: GatewayDocument) -> frozenset[str]:
         for channel in device.channels
     }
     return frozenset(m.name for m in document.monitors if recorded.intersection(m.channels))
-
-
-def new_epoch() -> int:
-    """A number for a life of the outbox that never came before, positive and below 2**63."""
-    return secrets.randbits(62) | 1
 
 
 def _catch_up(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import secrets
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -307,6 +308,11 @@ class Ledger:
         """Seconds in service: monotonic while running, what the file says before; the wall clock plays no
         part, for it may be wrong by decades."""
         return self._served_before + (self._monotonic() - self._opened_ns) // SECOND_NS
+
+
+def new_epoch() -> int:
+    """A number for a life of the outbox that never came before, positive and below 2**63."""
+    return secrets.randbits(62) | 1
 
 
 def carried_body(raw: bytes) -> bytes:

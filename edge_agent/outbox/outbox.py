@@ -25,7 +25,8 @@ from models.alert import Alert
 from models.clock import SystemClock
 from models.errors import EnvelopeError, WireError
 from models.identity import MessageIdentity, Stream
-from models.wire.envelope import Kind, open_envelope
+from models.wire.columns import decode_columns
+from models.wire.envelope import Envelope, Kind, open_envelope
 from models.wire.messages import RECEIPT_NAMES, ChannelEntry, GapRecord, Receipt
 
 log = logging.getLogger(__name__)
@@ -326,7 +327,7 @@ class Outbox(Ledger):
             if common(own, self._life.settled[identity.stream].of(Fate.RECEIVED)):
                 self._life = self._life.reopened(identity.stream, own)
                 return "again"
-        self._carry(db, raw)
+        self._carry(db, raw, *_span_of(open_envelope(carried_body(raw))))
         return "carried"
 
     # ---- inside: receipts
@@ -441,3 +442,13 @@ class Outbox(Ledger):
         )  # fmt: skip
         raw = self._seal(stream, sequence, Kind.GAP, record.model_dump_json().encode())
         db.execute("UPDATE urgent SET kind = ?, raw = ? WHERE sequence = ?", (int(Kind.GAP), raw, sequence))
+
+
+def _span_of(envelope: Envelope) -> tuple[int, int, int]:
+    """Readings of a message, and from when to when."""
+    if envelope.kind == Kind.TELEMETRY:
+        with contextlib.suppress(WireError):
+            block = decode_columns(envelope.body)
+            if len(block):
+                return len(block), int(block.time.min()), int(block.time.max())
+    return 0, envelope.sent_at, envelope.sent_at
