@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -156,8 +156,12 @@ class Upgrade:
             since_ns=self._clock.monotonic_ns(),
             crashes=course.crashes,
         )
+
+        def look() -> tuple[Signs | None, Collection[int]]:
+            return self._signs(), self._agents(course.version)
+
         verdict = wait_for_verdict(
-            watch, self._signs, self._clock.monotonic_ns, self._clock.sleep, self._keep_crashes(course)
+            watch, look, self._clock.monotonic_ns, self._clock.sleep, self._keep_crashes(course)
         )
         if not verdict.is_good:
             return self._return(course, verdict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from edge_agent.trial.verdict import Before, Bounds, Verdict, judge_trial
@@ -40,14 +40,17 @@ class Watch:
     ) -> None:
         self._window, self._version, self._before = window, version, before
         self._wants_receipt, self._since_at, self._since_ns = wants_receipt, since_at, since_ns
-        self.crashes = crashes
+        self.crashes = self._crashes_before = crashes
+        self._seen: set[int] = set()
         self._pid = 0
         self._first: Signs | None = None
         self._first_ns = self._changed_ns = 0
         self._mark: tuple[int, float] | None = None
 
-    def look(self, signs: Signs | None, now_ns: int) -> Verdict | None:
-        """The verdict, or None while it is too early for one."""
+    def look(self, signs: Signs | None, pids: Collection[int], now_ns: int) -> Verdict | None:
+        """The verdict, or None while it is too early for one. `pids`: processes of the release that live."""
+        self._seen.update(pids)
+        self.crashes = max(self.crashes, self._crashes_before + len(self._seen) - 1)
         if signs is None or signs.version != self._version or not signs.is_running:
             return self._without(now_ns)
         self._note(signs, now_ns)
@@ -57,6 +60,8 @@ class Watch:
 
     def _without(self, now_ns: int) -> Verdict | None:
         """It has not told of itself yet, or not since it ended."""
+        if self.crashes >= self._window.bounds.crashes:
+            return Verdict(False, "crash", {"crashes": self.crashes})
         waited_s = (now_ns - (self._changed_ns or self._since_ns)) / SECOND_NS
         if waited_s <= self._window.start_s:
             return None
@@ -66,7 +71,7 @@ class Watch:
         if signs.mark != self._mark:
             self._mark, self._changed_ns = signs.mark, now_ns
         if signs.pid != self._pid:
-            self.crashes += self._pid != 0
+            self._seen.add(signs.pid)
             self._pid, self._first, self._first_ns = signs.pid, signs, now_ns
 
     def _judge(self, signs: Signs, now_ns: int) -> Verdict | None:
@@ -100,7 +105,7 @@ class Watch:
 
 def wait_for_verdict(
     watch: Watch,
-    look: Callable[[], Signs | None],
+    look: Callable[[], tuple[Signs | None, Collection[int]]],
     monotonic_ns: Callable[[], int],
     sleep: Callable[[float], None],
     keep: Callable[[int], None],
@@ -108,7 +113,7 @@ def wait_for_verdict(
     """Look once a second until there is one; `keep` is told the number of crashes when it changes."""
     crashes = watch.crashes
     while True:
-        verdict = watch.look(look(), monotonic_ns())
+        verdict = watch.look(*look(), monotonic_ns())
         if verdict is not None:
             return verdict
         if watch.crashes != crashes:

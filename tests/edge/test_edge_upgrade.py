@@ -44,7 +44,7 @@ BAD = {
         "edge_agent/app.py",
         "        pipeline = self._pipeline\n        self._supervisor.starting(",
         "        raise RuntimeError('bad release')\n        self._supervisor.starting(",
-        "start",
+        "crash",
     ),
     "crashes after a while": (
         "edge_agent/app.py",
