@@ -1,4 +1,6 @@
-"""A real agent process with 100 Modbus channels at 1 Hz: memory held, and start to first judged reading.
+"""A real agent process with 100 Modbus channels at 1 Hz, its own health and a TLS uplink: memory and start.
+
+With kernels built ahead (scripts/prebuild) and with numba, which is what an agent without a library takes.
 
 python tests/bench/bench_agent.py            # a table
 """
@@ -6,8 +8,10 @@ python tests/bench/bench_agent.py            # a table
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -15,10 +19,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from edge.http_rig import self_signed
+from programs import find_program
+
 CHANNELS = 100
-MEMORY_GOAL_MB = 190.0
-START_GOAL_MS = 1000.0
-STARTS = 3
+# The two ways to kernels: goals for memory, MB, and for the first judged reading, ms.
+WAYS = {"built ahead": (80.0, 300.0), "numba": (190.0, 1000.0)}
+STARTS = 5
+HELD_S = 12.0  # after so long all is loaded and messages have been sent
+CONNECTS_S = 6.0
 
 _SERVER = """
 import asyncio, sys
@@ -43,46 +53,72 @@ def rows(starts: int = STARTS) -> list[dict[str, Any]]:
 
 def _measure(folder: Path, starts: int) -> list[dict[str, Any]]:
     modbus, broker = _free_port(), _free_port()
-    helpers = [subprocess.Popen([sys.executable, "-c", _SERVER.format(channels=CHANNELS), str(modbus)])]
-    program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-    has_broker = Path(program).exists()
-    if has_broker:
-        (folder / "mosquitto.conf").write_text(
-            f"listener {broker} 127.0.0.1\nallow_anonymous true\nlog_type none\n"
-        )
-        helpers.append(subprocess.Popen([program, "-c", str(folder / "mosquitto.conf")]))
+    program = find_program("mosquitto")
+    if program is None:
+        raise FileNotFoundError("mosquitto, which the agent is measured with")
+    (folder / "state" / "identity").mkdir(parents=True)
+    _enrol(folder, broker)
+    (folder / "state" / "gateway.toml").write_text(_settings(modbus, broker))
+    helpers = [
+        subprocess.Popen([sys.executable, "-c", _SERVER.format(channels=CHANNELS), str(modbus)]),
+        subprocess.Popen([program, "-c", str(folder / "mosquitto.conf")], stderr=subprocess.DEVNULL),
+    ]
     try:
-        _wait_for(lambda: _answers(modbus))
-        (folder / "state").mkdir()
-        (folder / "state" / "gateway.toml").write_text(_settings(modbus, broker if has_broker else 0))
-        _run(folder, 1)  # fills the cache of compiled kernels
-        told = [_run(folder, 6 if number == starts - 1 else 1) for number in range(starts)]
+        _wait_for(lambda: _answers(modbus) and _answers(broker))
+        told = []
+        for way in WAYS:
+            _run(folder, way, 1)  # fills the cache of compiled kernels
+            told += _told(way, [_run(folder, way, HELD_S if n == 0 else 0) for n in range(starts)])
+        return told
     finally:
         for helper in helpers:
             helper.kill()
             helper.wait()
-    first = min(t["judge"]["start_to_first_judged_ms"] for t in told)
-    memory = told[-1]["memory_mb"]
-    what = f"{CHANNELS} channels at 1 Hz"
+
+
+def _told(way: str, runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    goals, held = WAYS[way], runs[0]
+    what = f"{CHANNELS} Modbus channels at 1 Hz, health, TLS, {way}"
+    starts = [run["judge"]["start_to_first_judged_ms"] for run in runs]
+    least, median = min(starts), statistics.median(starts)
     return [
-        _row(f"agent resident, {what}", memory, "MB", MEMORY_GOAL_MB),
-        _row(f"agent start to first judged reading, {what}, warm cache", first, "ms", START_GOAL_MS),
+        _row(f"agent resident, {what}", held["memory_mb"], "MB", goals[0]),
+        _row(f"agent's own share of memory (PSS), {what}", held["pss_mb"], "MB", None),
+        _row(f"agent start to first judged reading, least of {len(runs)}, {what}", least, "ms", goals[1]),
+        _row(f"agent start to first judged reading, median, {what}", median, "ms", None),
     ]
 
 
-def _run(folder: Path, seconds: float) -> dict[str, Any]:
-    """Let an agent run until it judged, and `seconds` more; its last status."""
+def _enrol(folder: Path, port: int) -> None:
+    """A broker that asks for a certificate, and one certificate that proves either side to the other."""
+    certificate, key = self_signed(folder)
+    identity = folder / "state" / "identity"
+    for place, source in (("ca.crt", certificate), ("gateway.crt", certificate), ("gateway.key", key)):
+        shutil.copy(source, identity / place)
+    key.chmod(0o644)  # for a broker that gave up being root
+    folder.chmod(0o755)
+    (folder / "mosquitto.conf").write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nrequire_certificate true\nlog_type error\n"
+        f"cafile {certificate}\ncertfile {certificate}\nkeyfile {key}\n"
+    )
+
+
+def _run(folder: Path, way: str, seconds: float) -> dict[str, Any]:
+    """Let an agent run until it judged, and `seconds` more; its last status, and its share of memory."""
     state = folder / "state"
     status = state / "status.json"
     status.unlink(missing_ok=True)
     command = [sys.executable, "-m", "edge_agent.cli", "run", "--state", str(state)]
-    agent = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    choice = {"LASTMILE_KERNELS": "jit"} if way == "numba" else {}
+    agent = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ | choice)
     try:
         _wait_for(lambda: agent.poll() is not None or _has_judged(status), 120)
         if agent.poll() is not None:
             raise RuntimeError(f"the agent ended with {agent.returncode}")
         time.sleep(seconds)
-        said = _read(status)
+        said = _read(status) | {"pss_mb": _share_mb(agent.pid)}
+        if seconds > CONNECTS_S and not said["uplink"]["is_connected"]:
+            raise RuntimeError(f"the agent has no uplink: {said['uplink']['problem']}")
     finally:
         agent.terminate()
         try:
@@ -96,7 +132,7 @@ def _run(folder: Path, seconds: float) -> dict[str, Any]:
 
 def _settings(modbus: int, broker: int) -> str:
     """A boiler house: every channel has a limit, every fourth a learned baseline."""
-    uplink = f'host = "127.0.0.1"\nport = {broker}\ntls = false\n' if broker else ""
+    uplink = f'host = "127.0.0.1"\nport = {broker}\n'
     text = [f'[gateway]\nid = "gw-bench"\n[uplink]\n{uplink}', "[[devices]]\n", 'name = "plc"\n']
     text += [
         'driver = "modbus_tcp"\nperiod_s = 1.0\n',
@@ -107,6 +143,8 @@ def _settings(modbus: int, broker: int) -> str:
         source = f'{{ register = {number}, table = "input" }}'
         text.append(f'[[devices.channels]]\nname = "{name}"\nkind = "temperature"\nunit = "Cel"\n')
         text.append(f"source = {source}\nscale = 0.1\nresolution = 0.1\nminimum = -40\nmaximum = 125\n")
+    text.append('[[devices]]\nname = "self"\ndriver = "health"\nperiod_s = 5.0\n')
+    text.append('[[devices.channels]]\nname = "self/cpu"\nunit = "%"\nsource = "cpu_percent"\n')
     text.append(_monitor("hot", "limit", "{ high = 90 }", names))
     text.append(_monitor("unusual", "ewma", "{}", names[::4]))
     return "".join(text)
@@ -119,10 +157,16 @@ def _monitor(name: str, detector: str, parameters: str, channels: list[str]) -> 
     )
 
 
-def _row(name: str, value: float, unit: str, goal: float) -> dict[str, Any]:
+def _share_mb(pid: int) -> float:
+    """Memory that would be free without the process: what it shares with others counts in part (PSS)."""
+    told = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return round(int(told.split("Pss:")[1].split()[0]) * 1024 / 1e6, 1)
+
+
+def _row(name: str, value: float, unit: str, goal: float | None) -> dict[str, Any]:
     return {
         "name": name, "value": value, "unit": unit, "peer": "", "peer_value": None, "ratio": None,
-        "goal": f"<= {goal:g}", "ok": value <= goal,
+        "goal": None if goal is None else f"<= {goal:g}", "ok": None if goal is None else value <= goal,
     }  # fmt: skip
 
 
@@ -155,5 +199,5 @@ def _wait_for(claim: Any, limit_s: float = 30.0) -> None:
 
 if __name__ == "__main__":
     for row in rows():
-        said = "ok" if row["ok"] else "MISSED"
-        print(f"{row['name']:70} {row['value']:10.1f} {row['unit']:4} {row['goal']:8} {said}")
+        said = {True: "ok", False: "MISSED", None: ""}[row["ok"]]
+        print(f"{row['name']:100} {row['value']:8.1f} {row['unit']:4} {row['goal'] or '':8} {said}")

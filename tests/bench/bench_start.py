@@ -45,7 +45,7 @@ def _start(folder: Path) -> tuple[float, float]:
     told = subprocess.run(
         [sys.executable, "-c", _WARM],
         cwd=folder,
-        env=os.environ | {"NUMBA_CACHE_DIR": str(folder / "cache")},
+        env=os.environ | {"NUMBA_CACHE_DIR": str(folder / "cache"), "LASTMILE_KERNELS": "jit"},
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -27,8 +27,9 @@ ORDER = {
         "status probe check discovery obeyer watchdog upgrade doctor commands app cli"
     ).split(),
     "models": (
-        "errors compile clock identity physical_range readings mending alert outcome configuration assets "
-        "wire snapshot detectors default_monitors budget trigger_pass trigger monitor replay evaluation lab"
+        "errors machine_code compile clock identity physical_range readings mending alert outcome "
+        "configuration assets wire snapshot detectors default_monitors budget trigger_pass trigger "
+        "monitor replay evaluation lab"
     ).split(),
 }
 # Not for a gateway: memory and seconds it does not have.
