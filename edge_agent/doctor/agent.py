@@ -159,9 +159,12 @@ def _upgrade(state: StateFolder) -> Finding:
 
 
 def _kernels() -> Finding:
-    """Machine code that an earlier start left; without it the next start takes minutes on a small machine."""
+    """Machine code built ahead or left by an earlier start; without it the next one takes minutes."""
+    import models.compile
     import models.detectors
 
+    if models.compile.way() != "numba":
+        return well("kernels", models.compile.way())
     own = Path(os.environ.get("NUMBA_CACHE_DIR", ""))
     folders = [own] if own.is_absolute() else [Path(models.detectors.__file__).parent]
     count = sum(1 for folder in folders for _ in folder.rglob("*.nbi"))

@@ -18,7 +18,7 @@ os.environ["LASTMILE_KERNELS"] = "jit"
 
 
 def main() -> int:
-    from library import TARGETS, CompilerError, build
+    from library import TARGETS, BuildError, build
 
     parser = argparse.ArgumentParser(prog="scripts/prebuild", description="Build the kernels ahead.")
     parser.add_argument("--target", choices=sorted(TARGETS), default="native")
@@ -26,7 +26,7 @@ def main() -> int:
     chosen = parser.parse_args()
     try:
         print(build(chosen.target, chosen.out))
-    except CompilerError as error:
+    except BuildError as error:
         print(f"scripts/prebuild: {error}", file=sys.stderr)
         return 1
     return 0

@@ -32,8 +32,8 @@ TARGETS = {
 }
 
 
-class CompilerError(Exception):
-    """The C compiler is missing or said no."""
+class BuildError(Exception):
+    """The C compiler is missing or said no, or the sources changed."""
 
 
 def build(name: str, folder: Path) -> Path:
@@ -44,11 +44,15 @@ def build(name: str, folder: Path) -> Path:
     else:
         cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
         requires = " ".join(sorted(abilities()))
+    sources = digest_of_kernels()
     pieces = _distinct(_all_pieces(Target(llvm.get_process_triple(), cpu, features)))
+    digest_of_kernels.cache_clear()
+    if digest_of_kernels() != sources:
+        raise BuildError("kernels were edited meanwhile; run it again")
     libraries = ("numba", "llvmlite", "numpy")
     facts = {
         "TARGET": name,
-        "DIGEST": digest_of_kernels(),
+        "DIGEST": sources,
         "REQUIRES": requires,
         "MADE_WITH": " ".join(f"{library} {importlib.metadata.version(library)}" for library in libraries),
     }
@@ -93,6 +97,6 @@ def _link(pieces: list[Piece], facts: dict[str, str], work: Path, made: Path) ->
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
-        raise CompilerError(f"no C compiler: {error}; install one, or name it in CC") from None
+        raise BuildError(f"no C compiler: {error}; install one, or name it in CC") from None
     if done.returncode:
-        raise CompilerError(f"the C compiler failed:\n{done.stderr[-2000:]}")
+        raise BuildError(f"the C compiler failed:\n{done.stderr[-2000:]}")
