@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from cloud.errors import InvalidError
@@ -13,7 +13,7 @@ from cloud.events.bus import publish
 from cloud.fleet.desired import queue_downlink
 from cloud.fleet.registry import find_gateway
 from cloud.fleet.status import raise_flag
-from cloud.fleet.tables import CommandRow
+from cloud.fleet.tables import CommandRow, Downlink
 from cloud.people import audit
 from models.clock import SECOND_NS
 from models.wire.messages import Command, CommandName, CommandResult, CommandState
@@ -84,6 +84,26 @@ def send_command(
     )
     session.flush()
     return command
+
+
+def send_again(session: Session, gateway_id: str, now: int) -> int:
+    """The gateway has just connected: queue again what it has not answered and may still obey; how many.
+
+    The broker keeps nothing for a gateway that was away for long. One that was obeyed is not obeyed again.
+    """
+    waiting = select(CommandRow.issued_at).where(
+        CommandRow.gateway_id == gateway_id, CommandRow.state == SENT, CommandRow.expires_at > now
+    )
+    moments = session.scalars(waiting).all()
+    if not moments:
+        return 0
+    ours = update(Downlink).where(
+        Downlink.gateway_id == gateway_id,
+        Downlink.kind == Down.COMMAND.value,
+        Downlink.created_at.in_(moments),
+        Downlink.sent_at.is_not(None),
+    )
+    return len(session.scalars(ours.values(sent_at=None).returning(Downlink.id)).all())
 
 
 def take_result(session: Session, gateway_id: str, site_id: str, result: CommandResult, now: int) -> None:

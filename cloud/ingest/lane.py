@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from cloud.errors import StoreError
 from cloud.fleet.clones import note_hello
+from cloud.fleet.orders import send_again
 from cloud.fleet.registry import Registry, Where
 from cloud.fleet.status import take_health, take_reported
 from cloud.ingest import quarantine
@@ -196,6 +197,7 @@ class UrgentLane(Lane):
                 take_health(session, gateway_id, where.site_id, status, now, is_live=is_live)
                 if is_live and status.hello:
                     note_hello(session, gateway_id, status, now)
+                    send_again(session, gateway_id, now)
             elif isinstance(status, Reported):
                 take_reported(session, gateway_id, where.site_id, status, now)
         if not poison and isinstance(status, Health) and status.hello and not received.retained:

@@ -14,7 +14,7 @@ from models.wire.messages import Command, SignedDocument
 from models.wire.signing import key_id, verify_command
 
 MAX_BYTES = 64 << 10
-REPEATED = "repeated"
+REPEATED = "repeated"  # the broker or the cloud may deliver an order twice, in good faith
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Verdict:
 def judge_command(
     raw: bytes, *, keys: Sequence[bytes], gateway: str, ledger: Ledger, moment: Moment
 ) -> Verdict:
-    """Judge a signed order: signature by a pinned key, address, counter above the last, expiry.
+    """Judge a signed order: signature by a pinned key, address, counter never taken before, expiry.
 
     Where the clock is not set, the time is what it is at least: an order may then be obeyed after it expired,
     but never twice. Reasons: `size, unpinned, undecodable, key, signature, document, address, repeated,
@@ -49,10 +49,10 @@ def judge_command(
         return Verdict(None, wrong.code, str(wrong))
     if command.gateway != gateway:
         return Verdict(command, "address", f"addressed to {command.gateway or 'nobody'}")
-    if command.id in ledger.last:
+    if command.counter in ledger.taken:
         return Verdict(command, REPEATED)
-    if command.counter <= ledger.counter:
-        return Verdict(command, "replay", f"counter {command.counter}, known is {ledger.counter}")
+    if command.counter <= ledger.floor:
+        return Verdict(command, "replay", f"counter {command.counter}, all up to {ledger.floor} are gone")
     if command.expires_at <= max(moment.ns, ledger.issued_at):
         return Verdict(command, "expired", f"expired at {command.expires_at}")
     return Verdict(command)

@@ -1,4 +1,4 @@
-"""commands.json: how far the counter of orders has come, and which order was begun and not yet answered."""
+"""commands.json: which orders were taken, by their counters, and which was begun and is not yet answered."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ class Begun(Strict):
 
 
 class Ledger(Strict):
-    """`counter`: the highest ever taken. `issued_at`: by the cloud's clock, so it is surely later.
+    """`taken`: counters of the last 32 orders obeyed; every one obeyed before them is at most `floor`.
 
-    `last`: ids of those taken of late; the broker or the cloud may deliver one of them twice in good faith.
+    So an order that was overtaken by a later one is still obeyed, and none is twice. `issued_at`: when the
+    newest was issued by the cloud's clock, so it is surely later than that.
     """
 
-    counter: int = 0
+    taken: tuple[int, ...] = ()
+    floor: int = 0
     issued_at: int = 0
     begun: Begun | None = None
-    last: tuple[str, ...] = ()
 
 
 class LedgerStore:
@@ -46,8 +47,10 @@ class LedgerStore:
         """Remember an order over any crash. OSError: that cannot be done, and it must not be obeyed."""
         begun = Begun(id=command.id, name=command.name, at=now)
         issued_at = max(command.issued_at, self.ledger.issued_at)
-        last = (*self.ledger.last[1 - _REMEMBERED :], command.id)
-        self._save(Ledger(counter=command.counter, issued_at=issued_at, begun=begun, last=last))
+        taken = sorted((*self.ledger.taken, command.counter))
+        floor = max([self.ledger.floor, *taken[:-_REMEMBERED]])
+        kept = tuple(taken[-_REMEMBERED:])
+        self._save(Ledger(taken=kept, floor=floor, issued_at=issued_at, begun=begun))
 
     def answered(self) -> None:
         """The answer lies where it cannot be lost."""

@@ -102,9 +102,24 @@ def test_order_heard_again_is_not_obeyed_again(post: Post, later: str) -> None:
         post.clock.sleep({"at once": 0, "1 s": 1, "1 h": HOUR_S}[later])
     for _ in range(20):
         post.hear(raw, answers=0)
-    post.hear(order(counter=6, id="e" * 32))
     assert post.obeyed == ["status"]
-    assert (post.told[-1].reason, post.told[-1].id) == ("replay", "0" * 32)
+
+
+@pytest.mark.row("B9")
+def test_order_that_was_overtaken_is_obeyed_and_none_is_twice_however_many_came_since(post: Post) -> None:
+    counters = [5, 3, *range(10, 60)]
+    for counter in counters:
+        post.hear(order(counter))
+    assert len(post.obeyed) == len(counters)
+    for counter in counters:
+        post.commander.offered(order(counter))
+        if counter % 10 == 0:
+            post.commander.stop(10.0)
+            post.begin()
+    post.commander.stop(10.0)
+    post.begin()
+    assert len(post.obeyed) == len(counters)
+    assert {(one.reason, one.id) for one in post.told[len(counters) :]} == {("replay", "0" * 32)}
 
 
 HOSTILE = {
@@ -243,4 +258,4 @@ def test_agent_obeys_once_over_kills_and_starts_anew_when_told(
     assert agent.end() == 0
     assert [one.name for one in results()] == ["send_status", "restart_agent", "collect_diagnostics"]
     assert len({health.run for health in receiver.health if health.run} - runs) == 2
-    assert json.loads((agent.state / "commands.json").read_text())["counter"] == 12
+    assert json.loads((agent.state / "commands.json").read_text())["taken"] == [10, 11, 12]
