@@ -99,10 +99,10 @@ def test_long_time_off_is_no_step(street: Street) -> None:
 @pytest.mark.row("A14")
 @pytest.mark.timeout(0)
 def test_steps_of_the_servers_clock_over_seeds(make_street: Callable[[], Street]) -> None:
-    quiet, runs = fired_at(make_street(), {}, 60), 10
+    quiet, runs = fired_at(make_street(), {}, 40), 5
     worst, wrong = 0, 0
     for seed in range(runs):
-        stepped = fired_at(make_street(), twenty_steps(seed, 60 * MINUTE), 60)
+        stepped = fired_at(make_street(), twenty_steps(seed, 40 * MINUTE), 40)
         wrong += abs(len(quiet) - len(stepped))
         off = [abs(a - b) for a, b in zip(quiet, stepped, strict=False)]
         worst, wrong = max(worst, *off), wrong + sum(one > 1 for one in off)
