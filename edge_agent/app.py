@@ -29,6 +29,7 @@ from edge_agent.trial.record import TrialStore
 from edge_agent.trial.trials import Trials
 from edge_agent.trial.verdict import Bounds
 from edge_agent.upgrade.journal import last_upgrade
+from edge_agent.trouble import Trouble
 from edge_agent.uplink.identity import tls_files
 from edge_agent.uplink.session import Manners
 from edge_agent.uplink.state import UplinkState
@@ -81,6 +82,8 @@ class Agent:
         self._alone = Alone(state, settings, clock)
         self._watchdog = Watchdog(self._supervisor, StandstillStore(state.watchdog), clock, self._parts)
         self._status_ns = 0
+        self._storing, self._obeying = Trouble("outbox or spool"), Trouble("configuration")
+        self._telling = Trouble("status.json")
 
     def stop(self) -> None:
         """May be called from a signal handler: unlike an Event's, this queue's `put` takes no lock that the
@@ -124,16 +127,12 @@ class Agent:
     # ---- each second
 
     def _tick(self) -> None:
-        try:
+        with self._storing.told():
             self._timekeeper.look()
             self._pipeline.cutter.step()
             self._pipeline.tidy()
-        except OSError as wrong:
-            log.error("outbox or spool: %s", wrong)
-        try:
+        with self._obeying.told():
             self._obeyer.step()
-        except OSError as wrong:
-            log.error("configuration: %s", wrong)
         self._step_alone()
         now = self._clock.monotonic_ns()
         if now - self._status_ns >= STATUS_EVERY_S * SECOND_NS:
@@ -274,12 +273,10 @@ class Agent:
         )
 
     def _write_status(self, phase: str) -> None:
-        try:
+        with self._telling.told():
             told = describe(self._facts(phase), self._pipeline, self._uplink, self._devices.all())
             self._alone.show(told)
             replace_file(self._state.status, json.dumps(told).encode(), durable=False)
-        except OSError as wrong:
-            log.error("status.json: %s", wrong)
 
     def _facts(self, phase: str) -> dict[str, object]:
         return {
