@@ -28,8 +28,8 @@ from edge_agent.trial.pulse import Pulse
 from edge_agent.trial.record import TrialStore
 from edge_agent.trial.trials import Trials
 from edge_agent.trial.verdict import Bounds
-from edge_agent.upgrade.journal import last_upgrade
 from edge_agent.trouble import Trouble
+from edge_agent.upgrade.journal import last_upgrade
 from edge_agent.uplink.identity import tls_files
 from edge_agent.uplink.session import Manners
 from edge_agent.uplink.state import UplinkState

@@ -22,8 +22,8 @@ ORDER = {
         "commands cli"
     ).split(),
     "edge_agent": (
-        "toml_lines log_lines trouble action_settings settings state tls mqtt_connection drivers sampler outbox "
-        "judge identity uplink obedience trial enrolment alone channels pipeline timekeeper history devices "
+        "toml_lines log_lines trouble action_settings settings state tls mqtt_connection drivers sampler "
+        "outbox judge identity uplink obedience trial enrolment alone channels pipeline timekeeper history devices "
         "status probe check discovery obeyer watchdog upgrade doctor commands app cli"
     ).split(),
     "models": (
