@@ -23,8 +23,8 @@ ORDER = {
     ).split(),
     "edge_agent": (
         "toml_lines log_lines trouble action_settings settings state tls mqtt_connection drivers sampler "
-        "outbox judge identity uplink obedience trial enrolment alone channels pipeline timekeeper history devices "
-        "status probe check discovery obeyer watchdog upgrade doctor commands app cli"
+        "outbox judge identity uplink obedience trial enrolment alone channels pipeline timekeeper history "
+        "devices status probe check discovery obeyer watchdog upgrade doctor commands app cli"
     ).split(),
     "models": (
         "errors machine_code compile clock identity physical_range readings mending alert outcome "
