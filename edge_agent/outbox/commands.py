@@ -56,8 +56,8 @@ def _list(chosen: argparse.Namespace, state: StateFolder) -> Told:
     found = list(itertools.islice(_rows(chosen, state), max(0, chosen.limit) + 1))
     shown = [_told(row, now) for row in found[: max(0, chosen.limit)]]
     lines = [
-        f"{one['stream']:6} {one['number']:>8} {one['kind']:9} {one['readings']:>6} readings {one['bytes']:>7}"
-        f" bytes {one['age_s']:>9} s old  {one['state']}"
+        f"{one['stream']:6} {one['number']:>8} {one['kind']:9} {one['readings']:>6} readings "
+        f"{one['bytes']:>7} bytes {one['age_s']:>9} s old  {one['state']}"
         for one in shown
     ]
     is_more = len(found) > len(shown)

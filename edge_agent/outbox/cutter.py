@@ -84,7 +84,8 @@ class Cutter:
                 self._spool.sync()
 
     def _tell_lost(self) -> None:
-        lost = self._spool.take_lost(self._read_to)
+        """One record for all that was lost, and not before there is room for more than alerts."""
+        lost = self._spool.take_lost(self._read_to, is_asked=not self._outbox.problem)
         if lost is not None:
             record = GapRecord(
                 first_sequence=0, last_sequence=0, messages=0, readings=lost.readings, from_at=lost.from_at,

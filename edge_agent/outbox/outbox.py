@@ -34,6 +34,7 @@ _EVIDENCE_SHARE = 0.5  # of the file; beyond it evidence is left out, alerts are
 KEPT_S = 24 * 3600  # of service, after the receipt
 STEP_S = 600  # how finely the time of a receipt is kept
 _MOST_HELD_BACK = 1000
+_SHORT_LOG_PAGES = 32  # of the write-ahead log, when the reserve is all there is
 
 
 class Outbox(Ledger):
@@ -229,9 +230,11 @@ class Outbox(Ledger):
                 self.problem = str(blocked)
                 if not takes_reserve or not self._reserve.give_up():
                     raise
+                schema.checkpoint_after(self._database, _SHORT_LOG_PAGES)
                 return self._try_to_write(work)
             if self.problem and self._reserve.is_whole:
                 log.warning("outbox: storing again")
+                schema.checkpoint_after(self._database, schema.LOG_PAGES)
                 self.problem = ""
             return answer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-RESERVE_BYTES = 1 << 20  # about a hundred alerts, each in a transaction of its own
+RESERVE_BYTES = 1 << 20  # some hundred alerts
 
 
 class Reserve:

@@ -11,6 +11,7 @@ from pathlib import Path
 from models.errors import TransientError
 
 PAGE_BYTES = 4096
+LOG_PAGES = 1000  # as SQLite does by itself
 
 # The index holds what is counted, so that counting does not read the messages themselves.
 _TABLES = """
@@ -91,6 +92,11 @@ def unhurried(database: sqlite3.Connection) -> Iterator[None]:
         yield
     finally:
         database.execute("PRAGMA synchronous = FULL")
+
+
+def checkpoint_after(database: sqlite3.Connection, pages: int) -> None:
+    """How long the write-ahead log may grow before it is worked into the file and begins anew."""
+    database.execute(f"PRAGMA wal_autocheckpoint = {pages}")
 
 
 def free_bytes(database: sqlite3.Connection) -> tuple[int, int]:

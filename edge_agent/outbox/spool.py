@@ -116,12 +116,12 @@ class Spool:
                 self.damaged_bytes += there
             position = following
 
-    def take_lost(self, fetched: int) -> Lost | None:
-        """Readings that neither disk nor memory could keep since this was last asked. `fetched`: the asker
-        has read up to here, and keeps what it read."""
+    def take_lost(self, fetched: int, *, is_asked: bool) -> Lost | None:
+        """Readings that neither disk nor memory could keep since this was last asked. `fetched`: who asks has
+        read up to here, and keeps what it read; what is lost is kept for when it `is_asked`."""
         with self._changed:
             self._overflow.fetched = fetched
-            return self._overflow.take_lost()
+            return self._overflow.take_lost() if is_asked else None
 
     def wait(self, position: int, timeout_s: float) -> bool:
         """Until there is something past `position`, or the time is over."""
