@@ -1,6 +1,7 @@
 """A backlog as a gateway makes it: hours without a cloud, at accelerated time, by the agent's own parts.
 
-Calibration, spool, judge, cutter and outbox are those of `lastmile-edge run`, on a clock moved by hand. What the devices measured is kept, to compare with what the cloud holds in the end.
+Calibration, spool, judge, cutter and outbox are those of `lastmile-edge run`, on a clock moved by hand.
+What the devices measured is kept, to compare with what the cloud holds in the end.
 """
 
 from __future__ import annotations

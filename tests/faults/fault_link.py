@@ -18,14 +18,14 @@ class Link:
     """Relays one loopback port to another, in a thread of its own. Cut at first; `mend` opens it.
 
     `up_bytes`, `down_bytes`: what went to the broker and back, TLS included, TCP and IP headers not.
-    `accepted`: monotonic s of every connection made.
+    `accepted`: wall time, ns, of every connection made.
     """
 
     def __init__(self, target: int) -> None:
         self.port = free_port()
         self.up_bytes = self.down_bytes = 0
-        self.accepted: list[float] = []
-        self._target = target
+        self.accepted: list[int] = []
+        self._target, self._is_swallowing = target, False
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
@@ -35,6 +35,10 @@ class Link:
     def mend(self) -> None:
         """Let connections through."""
         self._do(self._mend())
+
+    def swallow(self) -> None:
+        """Let nothing through any more and close nothing: as when the plug is pulled."""
+        self._is_swallowing = True
 
     def cut(self) -> None:
         """Break every connection with a reset and take no new one."""
@@ -60,7 +64,7 @@ class Link:
             writer.transport.abort()
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.accepted.append(time.monotonic())
+        self.accepted.append(time.time_ns())
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
         except OSError:
@@ -76,10 +80,13 @@ class Link:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_up: bool) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(_CHUNK):
+                if self._is_swallowing:
+                    continue
                 if is_up:
                     self.up_bytes += len(data)
                 else:
                     self.down_bytes += len(data)
                 writer.write(data)
                 await writer.drain()
-        writer.transport.abort() if writer.is_closing() else writer.close()
+        if not self._is_swallowing:
+            writer.close()

@@ -6,11 +6,11 @@ Everything is loopback and in one folder; every process is ended by its own id.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
 import signal
-import sqlite3
 import sys
 import tempfile
 import time
@@ -22,6 +22,7 @@ import numpy as np
 from fault_link import Link
 from real_parts import (
     ORGANISATION,
+    PATIENCE_S,
     Process,
     enrol_gateway,
     make_state,
@@ -32,6 +33,10 @@ from real_parts import (
 from sqlalchemy import func, select
 
 from edge_agent.outbox.inspect import outbox_figures
+from edge_agent.pipeline import Pipeline
+from edge_agent.settings import load_settings
+from edge_agent.state import StateFolder
+from models.clock import SystemClock
 from models.readings import Floats
 
 END_S = 60.0
@@ -41,6 +46,8 @@ id = "{name}"
 [uplink]
 host = "127.0.0.1"
 port = {port}
+reconnect_s = 1
+{uplink}
 [limits]
 {limits}
 """
@@ -57,21 +64,23 @@ def organisation(gateways: Sequence[str]) -> str:
 class Agent:
     """One gateway: its state folder, and `lastmile-edge run` in it."""
 
-    def __init__(self, state: Path, name: str) -> None:
-        self.name, self.state = name, state
+    def __init__(self, state: Path, name: str, broker_log: Path) -> None:
+        self.name, self.state, self._broker_log = name, state, broker_log
         self.log = state.parent / f"{name}.log"
         self.process: Process | None = None
         self.stops_s: list[float] = []
+        self._started_at = 0.0
 
     def start(self) -> None:
         command = [sys.executable, "-X", "faulthandler", "-m", "edge_agent.cli", "run", "--state", self.state]
+        self._started_at = time.time()
         self.process = Process(command, self.log)
 
-    def start_connected(self) -> None:
+    def start_connected(self, wait_s: float = PATIENCE_S) -> None:
         """Start it, and wait until its uplink stands."""
         before = self.connects()
         self.start()
-        wait_until(lambda: self.is_down() or self.connects() > before, f"the uplink of {self.name}")
+        wait_until(lambda: self.is_down() or self.connects() > before, f"the uplink of {self.name}", wait_s)
         assert not self.is_down(), self.tail()
 
     def is_down(self) -> bool:
@@ -100,8 +109,16 @@ class Agent:
             self.process.kill()
 
     def connects(self) -> int:
-        """How often its uplink has connected, all lives together."""
-        return self._said().count("uplink: connected to")
+        """How often its uplink has connected, all lives together, by the broker's log."""
+        log = self._broker_log.read_text(errors="replace") if self._broker_log.exists() else ""
+        return len(re.findall(rf"New client connected from \S+ as {self.name} ", log))
+
+    def is_judging(self) -> bool:
+        """Whether this life of it has told that it judges; false while it comes up."""
+        status = self.state / "status.json"
+        if not status.exists() or status.stat().st_mtime < self._started_at:
+            return False
+        return bool(json.loads(status.read_text())["judge"]["judged_readings"])
 
     def tail(self, size: int = 2000) -> str:
         return self._said()[-size:]
@@ -115,9 +132,13 @@ class Agent:
         return outbox_figures(self.state / "outbox.db")
 
     def played(self) -> dict[str, int]:
-        """Rows taken of each tape, as its outbox remembers after a clean stop."""
-        with contextlib.closing(sqlite3.connect(self.state / "outbox.db")) as database:
-            return {device: int(row) for device, row in database.execute("SELECT device, value FROM cursor")}
+        """Rows taken of each tape, as the next start would go on from; for an agent that has ended."""
+        folder = StateFolder(self.state)
+        pipeline = Pipeline.open(folder, load_settings(folder.settings), SystemClock())
+        try:
+            return {device: int(row) for device, row in pipeline.cursors.items()}
+        finally:
+            pipeline.close()
 
     def _said(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
@@ -170,7 +191,9 @@ class Street:
 
     # ---- gateways
 
-    def add_agent(self, name: str, devices: str, limits: str = "", *, port: int = 0) -> Agent:
+    def add_agent(
+        self, name: str, devices: str, limits: str = "", *, port: int = 0, uplink: str = ""
+    ) -> Agent:
         """Enrol a gateway and write its gateway.toml; nothing runs yet. `port`: of a link to the broker."""
         state = self.folder / name
         identity = state / "identity"
@@ -179,9 +202,9 @@ class Street:
         shutil.copy(made.ca, identity / "ca.crt")
         shutil.copy(made.certificate, identity / "gateway.crt")
         shutil.copy(made.key, identity / "gateway.key")
-        head = UPLINK.format(name=name, port=port or self.settings.broker.port, limits=limits)
+        head = UPLINK.format(name=name, port=port or self.settings.broker.port, limits=limits, uplink=uplink)
         (state / "gateway.toml").write_text(head + devices)
-        self.agents[name] = Agent(state, name)
+        self.agents[name] = Agent(state, name, self.cloud / "broker.log")
         return self.agents[name]
 
     def settle(self, agent: Agent) -> dict[str, int]:
@@ -313,7 +336,8 @@ def open_street(*gateways: str, broker_lines: dict[str, str] | None = None) -> I
 
 
 def memory_mb(pid: int) -> float:
-    """Memory of a process that is its own (RSS less shared file pages), MB."""
-    said = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    private = re.findall(r"(?m)^Private_(?:Clean|Dirty):\s+(\d+) kB", said)
-    return sum(map(int, private)) / 1024
+    """Anonymous memory of a process, MB: what its queues hold, without programs and files."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) / 1024
+    raise OSError(f"no RssAnon of process {pid}")

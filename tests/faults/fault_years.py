@@ -1,7 +1,7 @@
 """The agent's own parts on a clock moved by hand, ten seconds a step, for as many days as one wishes.
 
-Spool, judge with the default set of monitors, cutter and outbox are those of `lastmile-edge run`. A small cloud
-takes what waits and gives receipts, except in the offline spells.
+Spool, judge with the default set of monitors, cutter and outbox are those of `lastmile-edge run`. A small
+cloud takes what waits and gives receipts, except in the offline spells.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from fault_street import memory_mb
 
 from edge_agent.drivers.seam import Batch
 from edge_agent.outbox.outbox import Outbox
@@ -129,14 +130,6 @@ def give_receipts(outbox: Outbox) -> None:
             outbox.receive(Receipt(epoch=outbox.epoch, stream=stream, through=after, sent_at=0))
 
 
-def own_memory_mb() -> float:
-    """Anonymous memory of this process, MB: what can leak."""
-    for line in Path(f"/proc/{os.getpid()}/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) / 1024
-    raise OSError("this kernel does not tell RssAnon")
-
-
 def main(folder: str, seconds: str, every_s: str) -> None:
     """Live `seconds`; a line of JSON each `every_s`."""
     years = Years(Path(folder))
@@ -145,7 +138,7 @@ def main(folder: str, seconds: str, every_s: str) -> None:
             gc.collect()
             counts = years.pipeline.outbox.counts()
             told = {
-                "second": second, "readings": years.readings, "memory_mb": own_memory_mb(),
+                "second": second, "readings": years.readings, "memory_mb": memory_mb(os.getpid()),
                 "alerts": years.pipeline.judge.alerts, "waiting": counts["bulk_rows"] + counts["urgent_rows"],
             }  # fmt: skip
             print(json.dumps(told), flush=True)

@@ -62,7 +62,8 @@ def test_agent_killed_a_hundred_times() -> None:
     extra = max(0, alerts - rung - 1)
     figure = {
         "lost": account.lost, "doubled": account.doubled, "wrong": account.wrong,
-        "readings": account.readings, "events": rung, "second_alerts": extra, "missed_events": max(0, rung - alerts),
+        "readings": account.readings, "events": rung,
+        "second_alerts": extra, "missed_events": max(0, rung - alerts),
         "again_max_s": round(max(again_s), 2), "again_median_s": round(sorted(again_s)[50], 2),
     }  # fmt: skip
     ok = account.is_good and rung <= alerts <= rung + 1 and max(again_s) <= TARGET_S

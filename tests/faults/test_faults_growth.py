@@ -22,7 +22,7 @@ COMMAND = "python -m pytest -m soak tests/faults/test_faults_growth.py --timeout
 def live(folder: Path, seconds: int, every_s: int) -> list[dict[str, float]]:
     """A gateway's life in a process of its own; memory each `every_s`."""
     command = [sys.executable, HERE / "fault_years.py", str(folder), str(seconds), str(every_s)]
-    found = {**os.environ, "PYTHONPATH": str(ROOT)}
+    found = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=found)
     assert done.returncode == 0, done.stderr[-3000:]
     return [json.loads(line) for line in done.stdout.splitlines()]
