@@ -30,6 +30,7 @@ class Ring:
         self._before_ns = round(before_s * SECOND_NS)
         self._most_bytes = round(spool_bytes * SPOOL_SHARE)
         self._marks = [Mark(position, time) for position, time in store.ring()]
+        self._read: Snapshot | None = None  # the last one, for the many alerts of a storm
 
     @property
     def oldest(self) -> int | None:
@@ -50,9 +51,10 @@ class Ring:
         wanted = onset_at - self._before_ns
         first = max((k for k, mark in enumerate(self._marks) if mark.time <= wanted), default=0)
         for mark in self._marks[first:]:
-            snapshot = self._store.from_ring(mark.position, mark.time)
-            if snapshot is not None:
-                yield mark, snapshot
+            if self._read is None or self._read.position != mark.position:
+                self._read = self._store.from_ring(mark.position, mark.time)
+            if self._read is not None:
+                yield mark, self._read
 
     def shift(self, delta_ns: int) -> None:
         """The wall clock was stepped: what is remembered goes along."""
@@ -86,4 +88,5 @@ class Ring:
 
     def _drop(self, place: int) -> None:
         mark = self._marks.pop(place)
+        self._read = None
         self._store.drop_from_ring(mark.position, mark.time)
