@@ -11,12 +11,13 @@ import uuid
 import models
 from edge_agent.alone.alone import Alone
 from edge_agent.commands.commander import Commander
-from edge_agent.commands.table import CommandError, Means
+from edge_agent.commands.errors import CommandError
+from edge_agent.commands.table import Means
 from edge_agent.devices import Devices
 from edge_agent.identity.moment import by_stamps
 from edge_agent.identity.rotation import Rotation
 from edge_agent.mqtt_connection import ConnectionOptions
-from edge_agent.obedience import DesiredStore, pinned_key
+from edge_agent.obedience import DesiredStore, pinned_keys
 from edge_agent.obeyer import Obeyer
 from edge_agent.pipeline import Pipeline
 from edge_agent.sampler.clock_trust import ClockWatch
@@ -236,7 +237,7 @@ class Agent:
         return Commander(
             means,
             self._gateway,
-            keys=lambda: [key] if (key := pinned_key(state.signing_key)) else [],
+            keys=lambda: pinned_keys(state),
             now=self._now,
             tell=lambda result: outbox.put_urgent(Kind.RESULT, result.model_dump_json().encode()),
         )
@@ -304,7 +305,7 @@ def open_trials(state: StateFolder, settings: Settings, clock: Clock) -> Trials:
         memory_mb=limits.trial_memory_mb,
     )
     trials = Trials(TrialStore(state.trial), bounds, clock)
-    in_force = store.load(pinned_key(state.signing_key), settings.gateway.id)
+    in_force = store.load(pinned_keys(state), settings.gateway.id)
     last_good = trials.start(in_force.version if in_force is not None else 0)
     if last_good is not None:
         store.put_back(last_good)

@@ -46,12 +46,12 @@ def check_in_force(state: StateFolder, settings: Settings) -> None:
 
     from edge_agent.channels import entries_of
     from edge_agent.judge.seats import make_seats
-    from edge_agent.obedience import DesiredStore, check_devices, pinned_key
+    from edge_agent.obedience import DesiredStore, check_devices, pinned_keys
     from models.readings import ReadingBlock
     from models.replay import drive
     from models.wire.columns import encode_columns
 
-    desired = DesiredStore(state).load(pinned_key(state.signing_key), settings.gateway.id)
+    desired = DesiredStore(state).load(pinned_keys(state), settings.gateway.id)
     if desired is None and state.desired.exists():
         raise ConfigurationError("the document in force cannot be used", file=str(state.desired))
     document = desired.document if desired is not None else settings.document()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from models.clock import Clock
 from models.configuration import GatewayDocument
 from models.errors import BodyError, LastmileError
 from models.wire.messages import SignedDocument
-from models.wire.signing import verify_document
+from models.wire.signing import key_id, verify_document
 
 log = logging.getLogger(__name__)
 MAX_DOCUMENT_BYTES = 1 << 20
@@ -111,13 +112,14 @@ class DesiredStore:
             self._path.unlink()
             sync_folder(self._path.parent)
 
-    def load(self, key: bytes | None, gateway: str) -> InForce | None:
+    def load(self, keys: Sequence[bytes], gateway: str) -> InForce | None:
         """What was obeyed before a restart, checked again; None when there is nothing sound."""
         try:
             raw = self._path.read_bytes()
         except FileNotFoundError:
             return None
         # Expiry is judged when a document is taken, not each time a gateway without a network starts.
+        key = fitting_key(raw, keys)
         offer = read_offer(raw, key=key, gateway=gateway, in_force=0, in_force_text="", now_ns=0)
         if offer.document is None:
             log.error(
@@ -126,6 +128,21 @@ class DesiredStore:
             return None
         text = SignedDocument.model_validate_json(raw).document
         return InForce(offer.document, offer.document.version, text)
+
+
+def pinned_keys(state: StateFolder) -> list[bytes]:
+    """The keys whose word counts: the one pinned at enrolment, and the next while both are good."""
+    found = (pinned_key(path) for path in (state.signing_key, state.next_signing_key))
+    return [key for key in found if key is not None]
+
+
+def fitting_key(raw: bytes, keys: Sequence[bytes]) -> bytes | None:
+    """Of `keys` the one this signed text names, else the first, which will refuse it; None without any."""
+    try:
+        named = SignedDocument.model_validate_json(raw).key
+    except ValidationError:
+        named = ""
+    return next((key for key in keys if key_id(key) == named), keys[0] if keys else None)
 
 
 def pinned_key(path: Path) -> bytes | None:

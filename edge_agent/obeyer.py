@@ -7,7 +7,15 @@ import threading
 from collections.abc import Callable
 
 from edge_agent.devices import Devices
-from edge_agent.obedience import DesiredStore, InForce, Offer, check_devices, pinned_key, read_offer
+from edge_agent.obedience import (
+    DesiredStore,
+    InForce,
+    Offer,
+    check_devices,
+    fitting_key,
+    pinned_keys,
+    read_offer,
+)
 from edge_agent.pipeline import Pipeline, configuration_in_force, exempt_monitors
 from edge_agent.status import resident_mb
 from edge_agent.trial.load import Load, Sample, processor_s
@@ -81,13 +89,16 @@ class Obeyer:
         pipeline = self._pipeline
         offer = read_offer(
             raw,
-            key=pinned_key(pipeline.state.signing_key),
+            key=fitting_key(raw, pinned_keys(pipeline.state)),
             gateway=pipeline.settings.gateway.id,
             in_force=self.in_force.version,
             in_force_text=self.in_force.text,
             now_ns=self._clock.wall_ns(),
         )
         if offer.is_repeated:
+            # The same words under another key: the old one may be forgotten then.
+            if raw.decode() != self._store.raw():
+                self._store.save(raw)
             return
         condemned = self._trials.condemned
         if offer.document is not None and condemned is not None and offer.version <= condemned.version:

@@ -13,7 +13,7 @@ from edge_agent.channels import ChannelBook
 from edge_agent.judge.judge import Judge
 from edge_agent.judge.seats import Seat, make_seats
 from edge_agent.judge.snapshots import SnapshotStore
-from edge_agent.obedience import DesiredStore, InForce, pinned_key
+from edge_agent.obedience import DesiredStore, InForce, pinned_keys
 from edge_agent.outbox.cutter import Cutter
 from edge_agent.outbox.ledger import new_epoch
 from edge_agent.outbox.outbox import Outbox
@@ -129,7 +129,7 @@ class Pipeline:
 
 def configuration_in_force(state: StateFolder, settings: Settings) -> InForce:
     """The last document obeyed, or else the gateway's own file as version 0."""
-    desired = DesiredStore(state).load(pinned_key(state.signing_key), settings.gateway.id)
+    desired = DesiredStore(state).load(pinned_keys(state), settings.gateway.id)
     return desired or InForce(settings.document(), 0)
 
 

@@ -45,6 +45,10 @@ class StateFolder:
         return self.identity / "signing.pub"
 
     @property
+    def next_signing_key(self) -> Path:
+        return self.identity / "signing.next.pub"
+
+    @property
     def outbox(self) -> Path:
         return self.root / "outbox.db"
 

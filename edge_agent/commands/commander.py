@@ -9,9 +9,10 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from edge_agent.commands.errors import CommandError
 from edge_agent.commands.judging import REPEATED, Verdict, judge_command
 from edge_agent.commands.ledger import LedgerStore
-from edge_agent.commands.table import HANDLERS, CommandError, Means
+from edge_agent.commands.table import HANDLERS, Means
 from edge_agent.tls import Now
 from models.clock import SECOND_NS
 from models.wire.messages import Command, CommandName, CommandResult, CommandState

@@ -11,24 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_agent.alone.trying import try_action
+from edge_agent.commands import signing_keys
 from edge_agent.commands.diagnostics import diagnostics
+from edge_agent.commands.errors import CommandError
 from edge_agent.settings import Settings
 from edge_agent.state import StateFolder
 from edge_agent.upgrade.errors import UpgradeError
 from edge_agent.upgrade.order import take_order
 from models.clock import Clock
-from models.errors import LastmileError
 from models.wire.messages import CommandName
 
 Output = dict[str, Any] | None
-
-
-class CommandError(LastmileError):
-    """An order that cannot be carried out; `reason` is a code."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        self.reason = reason
-        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +86,8 @@ HANDLERS: dict[CommandName, Handler] = {
     CommandName.RENEW_CERTIFICATE: _renew_certificate,
     CommandName.RESTART_AGENT: _restart_agent,
     CommandName.COLLECT_DIAGNOSTICS: _collect_diagnostics,
+    CommandName.TRUST_SIGNING_KEY: lambda means, given: signing_keys.trust(means.state, given),
+    CommandName.FORGET_SIGNING_KEY: lambda means, given: signing_keys.forget(means.state, given),
     CommandName.UPGRADE: _upgrade,
 }
 

@@ -216,6 +216,8 @@ class CommandName(enum.StrEnum):
     RENEW_CERTIFICATE = "renew_certificate"
     RESTART_AGENT = "restart_agent"
     COLLECT_DIAGNOSTICS = "collect_diagnostics"
+    TRUST_SIGNING_KEY = "trust_signing_key"
+    FORGET_SIGNING_KEY = "forget_signing_key"
     UPGRADE = "upgrade"
 
 

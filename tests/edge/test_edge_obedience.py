@@ -8,7 +8,7 @@ import json
 import pytest
 from edge_rig import START
 
-from edge_agent.obedience import DesiredStore, pinned_key, read_offer, read_public_key
+from edge_agent.obedience import DesiredStore, pinned_keys, read_offer, read_public_key
 from edge_agent.state import StateFolder, replace_file
 from models.configuration import GatewayDocument
 from models.errors import LastmileError
@@ -94,7 +94,7 @@ def test_document_obeyed_is_in_force_after_a_restart_even_when_expired_since(tmp
     state = StateFolder(tmp_path)
     replace_file(state.signing_key, base64.b64encode(public_of(KEY)))
     DesiredStore(state).save(signed(expires_at=START + 1))
-    in_force = DesiredStore(state).load(pinned_key(state.signing_key), "gw-1")
+    in_force = DesiredStore(state).load(pinned_keys(state), "gw-1")
     assert in_force is not None
     assert in_force.version == 5
 
@@ -102,7 +102,7 @@ def test_document_obeyed_is_in_force_after_a_restart_even_when_expired_since(tmp
 def test_document_tampered_with_on_disk_is_not_obeyed_after_a_restart(tmp_path):
     state = StateFolder(tmp_path)
     DesiredStore(state).save(flipped())
-    assert DesiredStore(state).load(public_of(KEY), "gw-1") is None
+    assert DesiredStore(state).load([public_of(KEY)], "gw-1") is None
 
 
 def test_key_is_read_in_every_way_it_is_written():

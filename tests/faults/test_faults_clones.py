@@ -94,6 +94,7 @@ def test_copy_of_a_gateway_is_flagged_and_overwrites_nothing(tmp_path) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(0)
 def test_ten_copies_of_gateways_are_flagged_within_a_minute(tmp_path) -> None:
     figures = []
     for number in range(10):
