@@ -16,6 +16,8 @@ import numpy as np
 from models.configuration import ThinConfig
 from models.readings import NOT_BELIEVED, Floats, Quality, ReadingBlock, round_to_resolution
 
+_ROUNDING = 1e-13  # 20.3 lies within 0.1 of 20.2, though not as float64 has it
+
 
 def thin_block(block: ReadingBlock, thin: Mapping[int, ThinConfig], resolution: Floats) -> ReadingBlock:
     """The block with the values of the channels in `thin` told within their error, and marked.
@@ -67,4 +69,5 @@ def _between(low: float, high: float, error: float, step: float) -> float | None
     middle = low + (high - low) / 2
     if step > 0:
         middle = float(round_to_resolution(np.array([middle]), step)[0])
-    return middle if high - middle <= error and middle - low <= error else None
+    bound = error + _ROUNDING * (abs(low) + abs(high))
+    return middle if high - middle <= bound and middle - low <= bound else None
