@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cloud import app
-from cloud.commands import fleet, gateways, people, quarantine, supervisor
+from cloud.commands import fleet, gateways, people, quarantine, signing_key, supervisor
 from cloud.errors import ConfigurationError
 from cloud.settings import Settings
 from models.clock import Clock, SystemClock
@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     _answering(commands, "migrate", "bring the databases to this release", _migrate)
 
     _gateway_commands(_group(commands, "gateway", "gateways and their configuration"))
+    _key_commands(_group(commands, "signing-key", "the key that signs configurations and orders"))
     _people_commands(commands)
     kept = _group(commands, "quarantine", "messages that could not be used")
     newest = _answering(kept, "ls", "list them, the newest first", quarantine.listing)
@@ -91,6 +92,18 @@ def _gateway_commands(group: Any) -> None:
     desired.add_argument("--reason", required=True)
     _answering(group, "ls", "list gateways", fleet.listing)
     gateways.add_options(group, _answering)
+
+
+def _key_commands(group: Any) -> None:
+    for name, command, help_text in (
+        ("begin", signing_key.begin, "make the next key, and tell every gateway of it"),
+        ("switch", signing_key.switch, "sign with it, when every gateway has answered"),
+        ("finish", signing_key.finish, "have the old key forgotten"),
+    ):
+        one = _answering(group, name, help_text, command)
+        one.add_argument("--reason", required=True)
+        if name == "switch":
+            one.add_argument("--leave", action="store_true", help="leave gateways that have not answered")
 
 
 def _people_commands(commands: Any) -> None:

@@ -230,7 +230,7 @@ class Agent:
             state,
             self._settings,
             self._clock,
-            status=lambda: dict(json.loads(state.status.read_text())),
+            status=lambda: self._status("running"),
             renew=self._renew,
             restart=self._restart,
         )
@@ -275,9 +275,12 @@ class Agent:
 
     def _write_status(self, phase: str) -> None:
         with self._telling.told():
-            told = describe(self._facts(phase), self._pipeline, self._uplink, self._devices.all())
+            told = self._status(phase)
             self._alone.show(told)
             replace_file(self._state.status, json.dumps(told).encode(), durable=False)
+
+    def _status(self, phase: str) -> dict[str, object]:
+        return describe(self._facts(phase), self._pipeline, self._uplink, self._devices.all())
 
     def _facts(self, phase: str) -> dict[str, object]:
         return {

@@ -27,6 +27,11 @@ def sign_document(document: GatewayDocument, private_key: bytes) -> SignedDocume
     return _sign(document.model_dump_json(), private_key, _DOCUMENT)
 
 
+def sign_again(signed: SignedDocument, private_key: bytes) -> SignedDocument:
+    """The very words of a signed document, under another key."""
+    return _sign(signed.document, private_key, _DOCUMENT)
+
+
 def sign_command(command: Command, private_key: bytes) -> SignedDocument:
     """As `sign_document`; the command names its gateway and its counter."""
     return _sign(command.model_dump_json(), private_key, _COMMAND)
