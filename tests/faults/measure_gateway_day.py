@@ -82,8 +82,10 @@ def measure(minutes: float) -> dict[str, Any]:
         "messages_a_day": round(messages * scale),
         "sent_bytes_a_reading": round(sent / (span_s * UNITS * CHANNELS), 3),
         "measured": {
-            "span_s": round(span_s, 1), "cpu_s": round(after["cpu_s"] - before["cpu_s"], 2),
-            "load_1m": round(os.getloadavg()[0], 1), "written_bytes": written, "sent_bytes": sent, "received_bytes": heard, "stored_readings": stored,
+            "span_s": round(span_s, 1),
+            "cpu_s": round(after["cpu_s"] - before["cpu_s"], 2),
+            "load_1m": round(os.getloadavg()[0], 1),
+            "written_bytes": written, "sent_bytes": sent, "received_bytes": heard, "stored_readings": stored,
         },
     }  # fmt: skip
 
