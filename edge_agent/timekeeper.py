@@ -25,7 +25,7 @@ class Timekeeper:
         self._outage: tuple[int, str, int] | None = None
 
     def begin(self) -> None:
-        """Tell what could not be sampled since the last reading was spooled, or owe it until there is time."""
+        """Tell what could not be sampled since the last reading was spooled; without a clock owe it."""
         before, was = self._pipeline.last_time, self._pipeline.outbox.mark().boot
         if not before:
             return
@@ -45,8 +45,8 @@ class Timekeeper:
             self._tell_outage(record.offset_ns)
 
     def waits(self) -> bool:
-        """Whether readings wait in the spool for the clock to be set: their bytes are not fixed yet, and while
-        the cloud is out of reach nobody misses them."""
+        """Whether readings wait in the spool for the clock to be set: their bytes are not fixed yet, and
+        while the cloud is out of reach nobody misses them."""
         if self._watch.read() is not ClockState.UNTRUSTED:
             return False
         if not self._is_connected():
