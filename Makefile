@@ -28,7 +28,7 @@ bench:       ## compare with the peers, write docs/results/bench.json
 	scripts/setup dev
 	python tests/bench/run_bench.py
 
-soak:        ## the long fault runs
+soak:        ## the long fault runs, figures into docs/results/faults.json; one alone: docs/faults-long.md
 	scripts/setup dev
 	python -m pytest -m soak --timeout 0 tests
 
