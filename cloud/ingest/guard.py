@@ -37,6 +37,7 @@ class Guard:
     def __init__(self, settings: Settings, engine: Engine, clock: Clock) -> None:
         self._settings, self._engine, self._clock = settings, engine, clock
         self._authority: Authority | None = None
+        self._written: list[str] | None = None
         self._listed: list[str] | None = None
         self._cut: dict[str, int] = {}
         self._failing = ""
@@ -48,22 +49,26 @@ class Guard:
             serials = ended_serials(session, now)
             since = now - round(_EVICTED_FOR_S * SECOND_NS)
             revoked = select(Gateway.id, Gateway.revoked_at).where(Gateway.revoked_at > since)
-            late = dict(session.execute(revoked).tuples().all())
-        try:
-            self._list(serials, now)
-            self._evict(late, now)
-        except BrokerError as wrong:
-            if str(wrong) != self._failing:
-                _log.error("revoked gateways may still get in: %s", wrong)
-            self._failing = str(wrong)
-            return
-        self._failing = ""
+            late = {name: at for name, at in session.execute(revoked)}
+        failures = []
+        # Who is connected is cut off also where the list cannot be brought to the broker.
+        for work in (lambda: self._list(serials, now), lambda: self._evict(late, now)):
+            try:
+                work()
+            except BrokerError as wrong:
+                failures.append(str(wrong))
+        failing = "; ".join(failures)
+        if failing and failing != self._failing:
+            _log.error("revoked gateways may still get in: %s", failing)
+        self._failing = failing
 
     def _list(self, serials: list[str], now: int) -> None:
         if serials == self._listed:
             return
         folder = self._settings.broker_folder
-        write_revocations(folder, self._load(), (int(serial, 16) for serial in serials), now)
+        if serials != self._written:
+            write_revocations(folder, self._load(), (int(serial, 16) for serial in serials), now)
+            self._written = serials
         ask_to_reload(folder)
         self._clock.sleep(_RELOAD_S)
         self._listed = serials
