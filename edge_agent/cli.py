@@ -204,7 +204,7 @@ def upgrade(chosen: argparse.Namespace, state: StateFolder) -> int:
 
 
 def doctor(chosen: argparse.Namespace, state: StateFolder) -> int:
-    """Look at settings, machine, agent and the way to the cloud; say what to do. 1 where something is to mend."""
+    """Look at settings, machine, agent and the way to the cloud; say what to do."""
     from edge_agent.doctor.doctor import findings, summary
     from edge_agent.doctor.finding import Mark
     from models.clock import SystemClock
