@@ -162,7 +162,10 @@ def _kernels() -> Finding:
     """Machine code built ahead or left by an earlier start; without it the next one takes minutes."""
     import models.compile
     import models.detectors
+    from models.compile import way
 
+    if way() != "numba":
+        return well("kernels", way())
     if models.compile.way() != "numba":
         return well("kernels", models.compile.way())
     own = Path(os.environ.get("NUMBA_CACHE_DIR", ""))
