@@ -35,7 +35,6 @@ kind = "load"
 source = "memory_percent"
 """
 _TICK = "        self._step_alone()\n        now"
-_LATER = (
     "        if self._clock.monotonic_ns() - self._started_ns > {after} * SECOND_NS:\n            {what}\n"
 )
 # What is changed in the newer release: file, what stands there, what is put instead; and why it is left.
@@ -49,13 +48,14 @@ BAD = {
     "crashes after a while": (
         "edge_agent/app.py",
         _TICK,
-        _LATER.format(after=3, what="__import__('os')._exit(3)") + _TICK,
+        "        if self._clock.monotonic_ns() - self._started_ns > 3 * SECOND_NS:\n"
+        "            __import__('os')._exit(3)\n" + _TICK,
         "crash",
     ),
     "hangs": (
         "edge_agent/app.py",
         _TICK,
-        _LATER.format(after=5, what="self._clock.sleep(3600)") + _TICK,
+        "        if self._status_ns:\n            self._clock.sleep(3600)\n" + _TICK,
         "silence",
     ),
     "reads no device any more": (
