@@ -21,13 +21,23 @@ def kill_agent(street: Street, agent: Agent, kills: int, seed: int) -> list[floa
     for _ in range(kills):
         begun = time.time_ns()
         agent.start()
-        times = wait_until(
-            lambda begun=begun: [t for t in street.store.bulk_times(agent.name) if t > begun], "a new message"
-        )
-        again_s.append((times[0] - begun) / 1e9)
+        again_s.append((published(street, agent, begun) - begun) / 1e9)
         time.sleep(chance.uniform(0.0, 3.0))
         agent.kill()
     return again_s
+
+
+def published(street: Street, agent: Agent, begun: int) -> int:
+    """When the first message after `begun` was stored, ns."""
+
+    def after() -> list[int]:
+        assert not agent.is_down(), agent.tail()
+        return [at for at in street.store.bulk_times(agent.name) if at > begun]
+
+    try:
+        return int(wait_until(after, "a new message")[0])
+    except AssertionError as wrong:
+        raise AssertionError(f"{wrong}\n{agent.figures()}\n{agent.tail(6000)}") from wrong
 
 
 def story(kills: int, seed: int, limits: str = "") -> tuple[list[float], Account, int, int]:
