@@ -35,8 +35,6 @@ kind = "load"
 source = "memory_percent"
 """
 _TICK = "        self._step_alone()\n        now"
-    "        if self._clock.monotonic_ns() - self._started_ns > {after} * SECOND_NS:\n            {what}\n"
-)
 # What is changed in the newer release: file, what stands there, what is put instead; and why it is left.
 BAD = {
     "crashes at its start": (
