@@ -21,7 +21,7 @@ from models.clock import SystemClock
 from models.wire.envelope import Kind
 
 RELEASES = sorted(path.name for path in GOLDEN.iterdir())
-pytestmark = pytest.mark.row("A18")
+pytestmark = [pytest.mark.row("A18"), pytest.mark.timeout(300)]
 
 
 @pytest.fixture(params=RELEASES)

@@ -19,7 +19,7 @@ from edge_rig import Broker, edge, free_port, wait_until
 from supervisor_rig import ServiceManager
 from test_edge_agent import SETTINGS
 
-pytestmark = [pytest.mark.integration, pytest.mark.needs("mosquitto")]
+pytestmark = [pytest.mark.integration, pytest.mark.needs("mosquitto"), pytest.mark.timeout(400)]
 ROWS = [float(n % 90) for n in range(900)]
 CEILING_S = 60.0
 OFTEN = ("judge hangs", "device's thread dies", "exception in a callback")

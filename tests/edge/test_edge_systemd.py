@@ -14,7 +14,7 @@ import pytest
 from edge_rig import wait_until
 from fault_results import record
 from programs import find_program
-from systemd_rig import ROOT, adjusted, booted, pids_of, why_not
+from systemd_rig import PACKAGES, ROOT, adjusted, booted, pids_of, why_not
 
 DEPLOY = ROOT / "deploy"
 UNITS = sorted(DEPLOY.glob("*.service"))
@@ -83,6 +83,7 @@ severity = "minor"
 @pytest.mark.row("B20")
 @pytest.mark.soak
 @pytest.mark.integration
+@pytest.mark.timeout(400)
 @needs_systemd
 def test_unit_runs_the_agent_and_brings_it_back_when_it_is_stopped(tmp_path, warm_kernels):
     """Under all the unit's rules; a file of the group dialout stands for a serial port."""
@@ -115,6 +116,49 @@ def test_unit_runs_the_agent_and_brings_it_back_when_it_is_stopped(tmp_path, war
     record("B20", "systemd-analyze security --offline", runs=len(scores), figure=scores, unit="exposure",
            target="unit <= 1.6", ok=max(scores.values()) <= TARGET, command=COMMAND)  # fmt: skip
     assert took <= 300
+
+
+ENDER = """\
+import pathlib, sys, time
+sys.path[:0] = [{code!r}, {packages!r}]
+from edge_agent.upgrade.agents import end
+until, found = time.monotonic() + 150, []
+while not found and time.monotonic() < until:
+    if pathlib.Path("/var/lib/lastmile-edge/status.json").exists():
+        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            if b"edge_agent.cli\\0run" in path.read_bytes():
+                found.append(int(path.parent.name))
+    time.sleep(0.5)
+end(found)
+pathlib.Path("/opt/lastmile/written").write_text(str(found))
+"""
+
+
+@pytest.mark.soak
+@pytest.mark.integration
+@pytest.mark.timeout(400)
+@needs_systemd
+def test_upgrade_unit_may_end_the_agent_and_write_releases(tmp_path, warm_kernels):
+    """Under all its rules: it sees the agent's process, ends it in order, and systemd starts it anew."""
+    folder = tmp_path
+    (folder / "state").mkdir()
+    (folder / "line").write_text("21.5\n")
+    (folder / "line").chmod(0o644)
+    (folder / "state" / "gateway.toml").write_text(SETTINGS.format(file="/run/test/line"))
+    (folder / "ender.py").write_text(ENDER.format(code=str(ROOT), packages=str(PACKAGES)))
+    agent = adjusted((DEPLOY / "lastmile-edge.service").read_text(), StandardError="append:/run/test/log")
+    upgrade = (DEPLOY / "lastmile-upgrade.service").read_text()
+    upgrade = re.sub(r"(?m)^ExecStart=.*$", "ExecStart=/usr/bin/python3 /run/test/ender.py", upgrade)
+    upgrade = adjusted(upgrade, StandardError="append:/run/test/upgrade-log") + "[Install]\n"
+    (folder / "opt").mkdir()
+    os.chown(folder / "opt", 987, 987)
+    with booted(folder, {"lastmile-edge.service": agent, "lastmile-upgrade.service": upgrade}):
+        written = folder / "opt" / "written"
+        log = folder / "upgrade-log"
+        assert wait_until(written.exists, 180), log.read_text() if log.exists() else "it said nothing"
+        ended = json.loads(written.read_text())
+        assert len(ended) == 1
+        assert wait_until(lambda: agents() and "stopped" in (folder / "log").read_text(), 60)
 
 
 def agents() -> list[int]:

@@ -22,7 +22,7 @@ from test_edge_agent import SETTINGS
 
 from edge_agent.upgrade.releases import Releases
 
-pytestmark = [pytest.mark.integration, pytest.mark.needs("openssl")]
+pytestmark = [pytest.mark.integration, pytest.mark.needs("openssl"), pytest.mark.timeout(400)]
 OLD, NEW = "0.1.0", "0.2.0"
 HEALTH = """\
 [[devices]]
