@@ -49,7 +49,7 @@ class Guard:
             serials = ended_serials(session, now)
             since = now - round(_EVICTED_FOR_S * SECOND_NS)
             revoked = select(Gateway.id, Gateway.revoked_at).where(Gateway.revoked_at > since)
-            late = {name: at for name, at in session.execute(revoked)}
+            late: dict[str, int | None] = dict(session.execute(revoked).all())
         failures = []
         # Who is connected is cut off also where the list cannot be brought to the broker.
         for work in (lambda: self._list(serials, now), lambda: self._evict(late, now)):
