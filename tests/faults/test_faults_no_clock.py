@@ -10,7 +10,12 @@ import pytest
 from fault_renewals import enrolled_gateway
 from real_parts import ROOT
 
-pytestmark = [pytest.mark.integration, pytest.mark.needs("mosquitto"), pytest.mark.row("B7")]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.needs("mosquitto"),
+    pytest.mark.row("B7"),
+    pytest.mark.timeout(400),
+]
 
 
 def find_faketime() -> Path | None:

@@ -9,14 +9,21 @@ import pytest
 from fault_identities import enrolled, expired, is_let_in, of_another_authority, self_signed
 from fault_results import record
 from real_parts import SmallGateway, make_state, run_cloud, start_broker, start_ingest, wait_until
+from sqlalchemy import select
 
 from cloud.fleet.tables import GatewayFlag
 from cloud.ingest.tables import Quarantine
 from cloud.people.tables import Audit
+from cloud.storage.engine import open_main, reading
 from models.identity import MessageIdentity, Stream
 from models.wire.envelope import Kind, seal
 
-pytestmark = [pytest.mark.integration, pytest.mark.needs("mosquitto"), pytest.mark.row("B2")]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.needs("mosquitto"),
+    pytest.mark.row("B2"),
+    pytest.mark.timeout(400),
+]
 CEILING_S = 5 * 60.0
 
 
@@ -59,12 +66,13 @@ def test_strangers_are_refused_and_a_revoked_connection_is_cut(tmp_path) -> None
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(0)
 def test_every_one_of_twenty_revoked_connections_is_cut(tmp_path) -> None:
     tries, cut_s = run_rounds(tmp_path, 20)
     ok = is_as_it_should_be(tries) and max(cut_s) <= 60
     record(
-        "B2", "revoked while connected", runs=len(cut_s), figure=round(max(cut_s), 2), unit="s until cut, longest",
-        target="refused; <= 60 s", ok=ok, command="pytest -m soak tests/faults/test_faults_revocation.py",
+        "B2", "revoked while connected", runs=len(cut_s), figure=round(max(cut_s), 2),
+        unit="s until cut, longest", target="refused; <= 60 s", ok=ok, command="pytest -m soak tests/faults/test_faults_revocation.py",
         note=f"{sum(1 for let_in in tries.values() if not let_in)} other tries refused",
     )  # fmt: skip
     assert ok, (tries, cut_s)
@@ -84,13 +92,9 @@ def test_message_of_a_revoked_gateway_is_not_taken_though_the_broker_let_it_thro
             gateway.say("urgent", seal(MessageIdentity("gw-a", 1, Stream.URGENT, 1), Kind.OUTAGE, 1, outage))
             heard = len(gateway.receipts())
             with start_ingest(settings.state):
-                from cloud.storage.engine import open_main, reading
-
                 engine = open_main(settings)
 
                 def rows(table, **wanted) -> list:
-                    from sqlalchemy import select
-
                     with reading(engine) as session:
                         return list(session.scalars(select(table).filter_by(**wanted)))
 

@@ -8,7 +8,12 @@ import pytest
 from fault_renewals import Enrolled, enrolled_gateway, was_killed
 from fault_results import record
 
-pytestmark = [pytest.mark.integration, pytest.mark.needs("mosquitto"), pytest.mark.row("B7")]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.needs("mosquitto"),
+    pytest.mark.row("B7"),
+    pytest.mark.timeout(400),
+]
 
 
 def kill_at(parts: Enrolled, steps: list[int]) -> tuple[int, list[int]]:
@@ -39,6 +44,7 @@ def test_renewal_killed_at_any_step_leaves_one_working_identity(tmp_path) -> Non
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(0)
 def test_fifty_renewals_killed_in_the_middle_leave_one_working_identity(tmp_path) -> None:
     with enrolled_gateway(tmp_path) as parts:
         count = int(parts.renew()[1].split()[0])
