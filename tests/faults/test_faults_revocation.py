@@ -72,7 +72,8 @@ def test_every_one_of_twenty_revoked_connections_is_cut(tmp_path) -> None:
     ok = is_as_it_should_be(tries) and max(cut_s) <= 60
     record(
         "B2", "revoked while connected", runs=len(cut_s), figure=round(max(cut_s), 2),
-        unit="s until cut, longest", target="refused; <= 60 s", ok=ok, command="pytest -m soak tests/faults/test_faults_revocation.py",
+        unit="s until cut, longest", target="refused; <= 60 s", ok=ok,
+        command="pytest -m soak tests/faults/test_faults_revocation.py",
         note=f"{sum(1 for let_in in tries.values() if not let_in)} other tries refused",
     )  # fmt: skip
     assert ok, (tries, cut_s)
