@@ -56,6 +56,7 @@ class Cutter:
         self._thin, self._full, self._waits, self._right = thin, full, waits, right
         mark = outbox.mark()
         self._cut_to = self._read_to = max(mark.position, spool.start)
+        self._left_until = spool.end  # what an earlier life read has waited long enough
         self._waiting: list[SpoolRecord] = []
         self._waiting_since = 0
 
@@ -97,7 +98,8 @@ class Cutter:
         made = 0
         while True:
             self._fetch(end)
-            due = final or self._monotonic_ns() - self._waiting_since >= self._wait_ns
+            is_left = self._cut_to < self._left_until
+            due = final or is_left or self._monotonic_ns() - self._waiting_since >= self._wait_ns
             groups, left = group_records(self._waiting, self._readings, all_of_it=due)
             if not groups:
                 return made

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 from edge_rig import BOOT, block
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -63,6 +64,22 @@ def test_cutter_waits_for_enough_readings_or_five_seconds(make_spool, make_outbo
     assert cutter.step() == 0
     assert cutter.step(final=True) == 1
     assert [index for index, _ in readings_in(outbox)] == list(range(33))
+
+
+@pytest.mark.row("A1")
+def test_what_an_earlier_life_left_is_cut_at_once(make_spool, make_outbox):
+    spool, outbox, hand = make_spool(), make_outbox(), Hand()
+    spool.append(block([1.0] * 4), "boiler", None)
+    spool.close()
+    later = make_spool()
+    cutter = make_cutter(later, outbox, hand)
+    later.append(block([2.0] * 3), "boiler", None)
+    assert cutter.step() == 1
+    later.append(block([3.0] * 3), "boiler", None)
+    assert cutter.step() == 0
+    hand.ns += 5 * SECOND_NS
+    assert cutter.step() == 1
+    assert [index for index, _ in readings_in(outbox)] == list(range(10))
 
 
 def test_cutting_makes_everything_durable_so_the_spool_waits_for_the_disk_only_in_between(
