@@ -29,7 +29,7 @@ CUT_EVERY_S = 5
 
 @dataclass
 class Offline:
-    """A gateway's days on a clock of their own. `truth`: values by channel, in the order measured."""
+    """A gateway's days on a clock of their own. `truth`: a row of values a poll, by device."""
 
     pipeline: Pipeline
     clock: VirtualClock
@@ -65,8 +65,13 @@ class Offline:
         return made
 
     def values(self, channel: str) -> Floats:
-        """All that was measured of a channel."""
-        return np.concatenate(self.truth[channel]) if channel in self.truth else np.empty(0)
+        """All that was measured of a channel, in the order measured."""
+        device, place = channel.split("/c")
+        return np.array([row[int(place)] for row in self.truth[device]])
+
+    def channels(self) -> list[str]:
+        """Names of all channels."""
+        return [channel.name for device in self.devices for channel in device.channels]
 
     def _poll(self, place: int, device: DeviceConfig) -> int:
         """One answer of a device: levels that wander under noise; the first channel may ring."""
@@ -83,12 +88,8 @@ class Offline:
             state=ClockState.TRUSTED,
         )
         self.pipeline.spool.append(block, device.name, None)
-        self._note(device, block.value)
+        self.truth.setdefault(device.name, []).append(block.value)
         return size
-
-    def _note(self, device: DeviceConfig, value: Floats) -> None:
-        for channel, measured in zip(device.channels, value, strict=True):
-            self.truth.setdefault(channel.name, []).append(np.array([measured]))
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """A gateway's whole writing at its own pace but on a clock moved by hand: run by test_faults_wear.py.
 
-100 channels read once a second, judged by the default monitors, cut, received by a cloud a second later; status
+100 channels read each second, judged by the default monitors, cut, received by a cloud a second later; status
 as the agent writes it.
 """
 

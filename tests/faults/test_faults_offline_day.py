@@ -86,7 +86,7 @@ def _come_back(street: Street, agent: Agent, road: Link, past: Offline, readings
 def compare(past: Offline, held: dict[str, np.ndarray]) -> tuple[int, int]:
     """Readings lost and doubled; AssertionError when one has another value."""
     lost = doubled = 0
-    for channel in past.truth:
+    for channel in past.channels():
         truth, found = past.values(channel), held.get(channel, np.empty(0))
         lost += max(0, len(truth) - len(found))
         doubled += max(0, len(found) - len(truth))
