@@ -44,10 +44,6 @@ class Overflow:
         return len(self._records)
 
     @property
-    def bytes(self) -> int:
-        return self._bytes
-
-    @property
     def start(self) -> int:
         """Position of the oldest record; only while there is one."""
         return self._records[0].position
