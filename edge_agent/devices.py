@@ -28,9 +28,7 @@ class Running:
 class Devices:
     """Starts, changes and stops devices; what they give goes into the pipeline's spool."""
 
-    def __init__(
-        self, pipeline: Pipeline, pulse: Pulse, *, clock: Clock, stamp: Callable[[], Stamp]
-    ) -> None:
+    def __init__(self, pipeline: Pipeline, pulse: Pulse, *, clock: Clock, stamp: Callable[[], Stamp]) -> None:
         self._pipeline, self._clock, self._stamp = pipeline, clock, stamp
         self._journal = HeardJournal(pipeline.spool, pulse)
         self._running: dict[str, Running] = {}

@@ -61,8 +61,8 @@ class Pipeline:
         """
         limits = settings.limits
         outbox = Outbox(
-            state.outbox, settings.gateway.id, max_mb=limits.outbox_mb, new_epoch=new_epoch, now=clock.wall_ns,
-            monotonic=clock.monotonic_ns,
+            state.outbox, settings.gateway.id, max_mb=limits.outbox_mb, new_epoch=new_epoch,
+            now=clock.wall_ns, monotonic=clock.monotonic_ns,
         )  # fmt: skip
         mark = outbox.mark()
         spool = Spool(

@@ -63,7 +63,7 @@ class Limits(Strict):
     late_s: float = Field(default=3600.0, ge=0, description="older device times are not believed")
     ahead_s: float = Field(default=60.0, ge=0, description="device times further ahead are not believed")
     evidence_before_s: float = Field(
-        default=300.0, ge=0, le=86400, description="what goes up with an alert begins so long before its onset"
+        default=300.0, ge=0, le=86400, description="an alert's evidence begins so long before its onset"
     )
     evidence_after_s: float = Field(
         default=60.0, ge=5, le=3600, description="and ends so long after it fired"
