@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +31,12 @@ FIRST_READING_NS = 10 * SECOND_NS
 
 
 class AlertSink(EvidenceSink, Protocol):
-    """Where alerts go. The outbox is one."""
+    """Where alerts go. The outbox is one.
+
+    `problem`: why nothing can be stored now, empty where it can; what is raised meanwhile is held in memory.
+    """
+
+    problem: str
 
     def raise_alert(self, alert: Alert) -> bool:
         """Store durably; False when this state of this alert is stored already."""
@@ -274,9 +280,16 @@ class Judge:
             self.failed.append(seat.config.name)
             return []
 
+    def _make_durable(self) -> None:
+        """Let what was judged survive a power cut before what follows from it does: an alert whose readings
+        are gone would be judged again by nobody, and never end. A disk that refuses holds up no alert."""
+        with contextlib.suppress(OSError):
+            self._spool.sync()
+
     def _raise(self, alerts: Sequence[Alert]) -> None:
-        if self._teaches_only:
+        if self._teaches_only or not alerts:
             return
+        self._make_durable()
         for alert in alerts:
             if alert.state is AlertState.FIRING:
                 self._open[alert.id] = alert
@@ -305,6 +318,10 @@ class Judge:
         self._rolled_ns, self._rolled_to = self._clock.monotonic_ns(), self.position
         try:
             if save:
+                self._make_durable()
+                if held := self._spool.problem or self._sink.problem:
+                    # A snapshot that fits where these do not would make a restart pass over them.
+                    raise OSError(held)
                 self._store.save(snapshot)
             if not self._teaches_only:
                 self._black_box.ring.keep(snapshot, saved=save)

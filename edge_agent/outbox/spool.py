@@ -59,6 +59,8 @@ class Spool:
             self._end = max(self._end, at_least)
             self._segments.append(self._end)
         self._file = self._open_segment(self._segments[-1])
+        # What the last run wrote and had no time to sync is promised no less than what this one will write.
+        os.fdatasync(self._file)
         self._synced = self._written = self._end
 
     @property

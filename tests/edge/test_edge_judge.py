@@ -32,6 +32,7 @@ class Sink:
         self.evidence: list[Evidence] = []
         self.aftermaths: list[Aftermath] = []
         self._seen: set[tuple[str, str]] = set()
+        self.problem = ""
 
     def raise_alert(self, alert: Alert) -> bool:
         if (alert.id, alert.state.value) in self._seen:
@@ -295,3 +296,34 @@ def test_monitor_that_fails_is_out_and_the_others_go_on(rig):
     run(judge)
     assert judge.failed == ["silent"]
     assert sink.said == [("hot", "firing")]
+
+
+@pytest.mark.row("A4")
+def test_what_fired_an_alert_is_on_the_disk_before_the_alert_is(rig):
+    make, spool, sink, _ = rig
+    taken, synced = sink.raise_alert, []
+
+    def raise_alert(alert: Alert) -> bool:
+        synced.append(spool._synced)
+        return taken(alert)
+
+    sink.raise_alert = raise_alert
+    judge = make([hot()])
+    spool.append(block([20.0, 80.0, 80.0, 80.0, 80.0]), "d", None)
+    judge.step()
+    assert synced[:1] == [spool.end]
+
+
+@pytest.mark.row("A7")
+def test_no_snapshot_is_saved_while_alerts_are_held_in_memory(rig, tmp_path):
+    make, spool, sink, _ = rig
+    judge = make([hot()])
+    spool.append(block([20.0]), "d", None)
+    judge.step()
+    before = SnapshotStore(tmp_path / "snapshots").load()
+    sink.problem = "the disk takes nothing"
+    judge._roll(save=True)
+    assert SnapshotStore(tmp_path / "snapshots").load() == before
+    sink.problem = ""
+    judge._roll(save=True)
+    assert SnapshotStore(tmp_path / "snapshots").load() != before

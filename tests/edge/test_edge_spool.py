@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -170,3 +171,16 @@ def test_spool_of_a_process_killed_again_and_again_has_every_reading_it_said(tmp
     assert found == [float(number) for number in range(len(found))]
     assert len(found) > said
     spool.close()
+
+
+@pytest.mark.row("A4")
+def test_what_the_last_run_had_no_time_to_sync_is_synced_at_the_start(tmp_path, monkeypatch):
+    first = Spool(tmp_path / "spool", boot=BOOT, life=lambda: "x", max_bytes=1 << 20)
+    first.append(block([1.0]), "boiler", None)
+    sizes: list[int] = []
+    monkeypatch.setattr("os.fdatasync", lambda handle: sizes.append(os.fstat(handle).st_size))
+    again = Spool(tmp_path / "spool", boot=BOOT, life=lambda: "x", max_bytes=1 << 20)
+    assert sizes == [again.end]
+    assert values_of(again) == [1.0]
+    first.close()
+    again.close()

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from simulated_broker import RECEIVE_MAXIMUM
 from simulated_cloud import Kept
 from simulated_gateway import CALM_LEVEL, HOT_LEVEL, Gateway, Sample, Truth
 from simulated_world import World
 
+from models.identity import Stream
+
 _FULL = "outbox_full"
+_NOT_KEPT = "not_kept"
 _DAMAGED = ("outbox_damaged", "message_damaged")
 # An event is surely heard of when so many seconds of it were read without a break.
 _SURE_S = 8.0
 
 
-def check(world: World, gateway: Gateway, kept: Kept, events: Sequence[tuple[float, float]]) -> None:
+def check(
+    world: World, gateway: Gateway, kept: Kept, events: Sequence[tuple[float, float]], restores: int
+) -> None:
     """Hold what the cloud has against what the gateway did; what does not fit is said to the world."""
     truth = gateway.truth
     _once_each(world, truth, kept)
     _none_lost(world, truth, kept)
     _alerts(world, truth, kept, events)
-    _poison(world, truth, kept)
+    _poison(world, truth, kept, restores)
     if truth.most_unacknowledged > RECEIVE_MAXIMUM:
         world.wrong(f"{truth.most_unacknowledged} unacknowledged, past the Receive Maximum")
 
@@ -33,6 +39,8 @@ def _once_each(world: World, truth: Truth, kept: Kept) -> None:
         "d/level": {sample.level for sample in truth.samples},
     }
     for name, values in kept.values.items():
+        if name == "d/noise":
+            continue
         twice = [value for value, count in Counter(values).items() if count > 1]
         if twice:
             world.wrong(f"{len(twice)} readings of {name} are stored twice, the first {min(twice)}")
@@ -49,17 +57,28 @@ def _none_lost(world: World, truth: Truth, kept: Kept) -> None:
         s for s in truth.samples if s.is_kept and not s.is_exempt and not _is_stored(s, counts, levels)
     ]
     doubtful = [s for s in truth.samples if s.is_exempt and not _is_stored(s, counts, levels)]
-    told = sum(gap["readings"] for gap in kept.gaps if gap["reason"] == _FULL)
-    lost = 2 * len(missing)
+    told = sum(_lost_by(gap, kept) for gap in kept.gaps if gap["reason"] == _FULL)
+    each = truth.readings_each
+    lost = each * len(missing)
+    world.say("reckoning", f"{lost} readings lost, {told} told of, {len(doubtful)} samples in doubt")
+    if any(gap["reason"] == _NOT_KEPT for gap in kept.gaps):
+        return  # received once, lost by a cloud restored from a backup, and no longer kept: told in messages
     if truth.damages:
         # What a damaged file lost is told of in messages, for their readings may not be legible any more.
         gone = sum(gap["messages"] for gap in kept.gaps if gap["reason"] in _DAMAGED)
         if lost > told and not gone:
             world.wrong(f"{lost} readings are lost with a damaged outbox, and no gap record tells of it")
         return
-    if not lost <= told <= lost + 2 * len(doubtful):
+    if not lost <= told <= lost + each * len(doubtful):
         numbers = [sample.number for sample in missing]
         world.wrong(f"{lost} readings are lost, gap records tell of {told}: samples {numbers[:10]}")
+
+
+def _lost_by(gap: dict[str, Any], kept: Kept) -> int:
+    """Readings a gap record tells of, without those the cloud had when the gateway did not know it yet."""
+    numbers = range(gap["first_sequence"], gap["last_sequence"] + 1)
+    had = sum(kept.stored.get((gap["epoch"], number), 0) for number in numbers)
+    return int(gap["readings"]) - had
 
 
 def _is_stored(sample: Sample, counts: set[float], levels: set[float]) -> bool:
@@ -68,6 +87,8 @@ def _is_stored(sample: Sample, counts: set[float], levels: set[float]) -> bool:
 
 def _alerts(world: World, truth: Truth, kept: Kept, events: Sequence[tuple[float, float]]) -> None:
     stored = {alert.id: alert for alert in kept.alerts}
+    if any(gap["reason"] == _NOT_KEPT and gap.get("stream") == Stream.URGENT for gap in kept.gaps):
+        return
     for (alert, state), times in truth.raised.items():
         if times > 1:
             world.wrong(f"alert {alert[:8]} {state} was raised {times} times")
@@ -128,8 +149,10 @@ def _was_calm(truth: Truth, start: float, end: float) -> bool:
     return len(calm) >= _SURE_S and all(sample.level < HOT_LEVEL for sample in calm)
 
 
-def _poison(world: World, truth: Truth, kept: Kept) -> None:
+def _poison(world: World, truth: Truth, kept: Kept, restores: int) -> None:
+    """Exactly what was poisoned. A backup made between the two commits of a cloud that was killed there knows
+    the number and not the message."""
     found = len(kept.quarantined)
-    if found != truth.poisons:
+    if not truth.poisons - restores <= found <= truth.poisons:
         codes = [row.code for row in kept.quarantined]
         world.wrong(f"{truth.poisons} poisoned messages were sent, {found} are in quarantine: {codes}")

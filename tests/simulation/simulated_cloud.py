@@ -223,6 +223,7 @@ class Kept:
     alerts: list[AlertRow]
     evidence: list[str]
     gaps: list[dict[str, Any]]
+    stored: dict[tuple[int, int], int]  # epoch, sequence of each bulk message -> its readings
     outages: list[dict[str, Any]]
     quarantined: list[Quarantine]
 
@@ -369,9 +370,10 @@ class Cloud:
             quarantined = list(session.scalars(select(Quarantine).filter_by(gateway_id=gateway)))
             channels = _channel_names(session, gateway)
         with reading(self._databases.series) as session:
-            landed = session.execute(select(Landing.epoch, Landing.body).filter_by(gateway_id=gateway)).all()
+            columns = (Landing.epoch, Landing.sequence, Landing.readings, Landing.body)
+            landed = session.execute(select(*columns).filter_by(gateway_id=gateway)).all()
         by_epoch = {epoch: names.numbers(gateway, epoch) for epoch in {row.epoch for row in landed}}
-        for epoch, body in landed:
+        for epoch, _, _, body in landed:
             numbers = by_epoch[epoch]
             block = decode_columns(body)
             for number, value in zip(block.channel.tolist(), block.value.tolist(), strict=True):
@@ -380,6 +382,7 @@ class Cloud:
         return Kept(
             values, alerts, evidence,
             [record.record for record in records if record.kind == "gap"],
+            {(epoch, sequence): readings for epoch, sequence, readings, _ in landed},
             [record.record for record in records if record.kind == "outage"],
             quarantined,
         )  # fmt: skip

@@ -18,7 +18,7 @@ from typing import Any
 
 from simulated_world import Killed, World
 
-_REAL = {name: getattr(os, name) for name in ("write", "fsync", "fdatasync")}
+_REAL = {name: getattr(os, name) for name in ("write", "fsync", "fdatasync", "posix_fallocate")}
 _real_connect = sqlite3.connect
 _real_bits, _real_token = secrets.randbits, secrets.token_hex
 _WRITES = ("INSERT", "UPDATE", "DELETE", "COMMIT", "REPLACE", "CREATE")
@@ -33,7 +33,7 @@ class Disk:
         self.is_full = False
         self.chance = random.Random(world.chance.random())
         self.steps_left: int | None = None
-        self.most_pages: int | None = None  # a bound of the outbox below what its settings say
+        self.spare_pages: int | None = None  # what the outbox may grow by, if less than its settings say
         self._log_synced = 0
         self._synced: dict[int, int] = {}
         self._open: list[sqlite3.Connection] = []
@@ -128,8 +128,9 @@ class _Connection(sqlite3.Connection):
             if self.is_outbox:
                 self.disk.note_commit(is_durable=self._is_full)
             self.disk.step()
-        elif sql.startswith("PRAGMA max_page_count =") and self.disk.most_pages is not None:
-            super().execute(f"PRAGMA max_page_count = {self.disk.most_pages}")
+        elif sql.startswith("PRAGMA max_page_count =") and self.disk.spare_pages is not None:
+            used = super().execute("PRAGMA page_count").fetchone()[0]
+            super().execute(f"PRAGMA max_page_count = {used + self.disk.spare_pages}")
         return found
 
     def executemany(self, sql: str, *arguments: Any) -> sqlite3.Cursor:  # type: ignore[override]
@@ -167,6 +168,15 @@ def _write(handle: int, data: Any) -> int:
     return _REAL["write"](handle, data)
 
 
+def _allocate(handle: int, offset: int, length: int) -> None:
+    if _current is None:
+        _REAL["posix_fallocate"](handle, offset, length)
+        return
+    _current.step()
+    _current.refuse_if_full()
+    os.ftruncate(handle, offset + length)  # it only stands for room, which is plenty here
+
+
 def _sync(name: str) -> Callable[[int], None]:
     def sync(handle: int) -> None:
         if _current is not None:
@@ -190,11 +200,13 @@ def _random_token(count: int | None = None) -> str:
 def simulated_disks() -> Iterator[None]:
     """Let gateways' code meet their disks and chance that can be replayed; all other code the machine's."""
     os.write, os.fsync, os.fdatasync = _write, _sync("fsync"), _sync("fdatasync")
+    os.posix_fallocate = _allocate
     sqlite3.connect = _connect  # type: ignore[assignment]
     secrets.randbits, secrets.token_hex = _random_bits, _random_token
     try:
         yield
     finally:
         os.write, os.fsync, os.fdatasync = _REAL["write"], _REAL["fsync"], _REAL["fdatasync"]
+        os.posix_fallocate = _REAL["posix_fallocate"]
         sqlite3.connect = _real_connect
         secrets.randbits, secrets.token_hex = _real_bits, _real_token

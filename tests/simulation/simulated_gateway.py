@@ -42,13 +42,15 @@ def _channel(name: str) -> ChannelConfig:
     )
 
 
-DEVICE = DeviceConfig(name="d", driver="health", channels=(_channel("d/count"), _channel("d/level")))
+DEVICE = DeviceConfig(
+    name="d", driver="health", channels=tuple(map(_channel, ("d/count", "d/level", "d/noise")))
+)
 HOT = MonitorConfig(
     name="hot", detector="limit", parameters={"high": 80}, channels=("d/level",),
     trigger=TriggerConfig(on=3.0, on_delay_s=2.0, off_delay_s=2.0), kind=AlertKind.HAZARD, hazard="fire",
     severity=Severity.SEVERE,
 )  # fmt: skip
-LIMITS = Limits(outbox_mb=1, spool_mb=1, message_readings=10, message_seconds=4.0)
+LIMITS = Limits(outbox_mb=1, spool_mb=1, message_readings=6, message_seconds=3.0)
 
 
 @dataclass
@@ -59,6 +61,7 @@ class Sample:
     at_s: float
     level: float
     is_kept: bool = False  # the spool took it
+    is_written: bool = False  # and not into memory, as while the disk takes nothing
     is_safe: bool = False  # and the disk has it
     is_exempt: bool = False  # what struck before that may have taken it
 
@@ -69,6 +72,7 @@ class Truth:
 
     samples: list[Sample] = field(default_factory=list)
     raised: dict[tuple[str, str], int] = field(default_factory=dict)
+    readings_each: int = 2
     poisons: int = 0
     damages: int = 0
     power_cuts: list[float] = field(default_factory=list)
@@ -89,6 +93,7 @@ class Gateway:
         is_hot: Callable[[float], bool],
         *,
         is_trial: bool = False,
+        noise: int = 0,
     ) -> None:
         self.world, self.name, self.truth = world, name, Truth()
         self.disk, self.clock = Disk(world, root), WorldClock(world, name)
@@ -99,11 +104,14 @@ class Gateway:
             monitors=(HOT.model_copy(update={"trial": is_trial}),),
         )  # fmt: skip
         self.network_is_up = True
+        self._noise = noise  # readings a sample more, so that it weighs something
+        self.truth.readings_each = 2 + noise
         self.samples_until_s = float("inf")
         self.pipeline: Pipeline | None = None
         self.uplink: _Uplink | None = None
         self._life = 0
         self._is_up = False
+        self._held_alerts: set[tuple[str, str]] = set()
         self._pending: Sample | None = None
         self._pending_block: Any = None
         self._chance = random.Random(world.chance.random())
@@ -214,6 +222,7 @@ class Gateway:
         self._watch = watch
         self._timekeeper = Timekeeper(pipeline, watch, lambda: self._is_connected)
         self.pipeline = pipeline
+        self._note_safe()
         self._timekeeper.begin()
         numbers = {name: entry.number for name, entry in pipeline.book.by_name.items()}
         self._calibration = Calibration(DEVICE, numbers, late_s=3600, ahead_s=60)
@@ -224,6 +233,8 @@ class Gateway:
             if is_new:
                 key = (alert.id, alert.state.value)
                 self.truth.raised[key] = self.truth.raised.get(key, 0) + 1
+                if pipeline.outbox.problem:
+                    self._held_alerts.add(key)
                 self.world.say(self.name, "raises", alert.id[:8], alert.state.value, f"value {alert.value}")
             return is_new
 
@@ -266,9 +277,10 @@ class Gateway:
             self._pending = Sample(number, self.world.now_s, level)
             self.truth.samples.append(self._pending)
             stamp = self._watch.stamp()
+            noise = [self._chance.random() for _ in range(self._noise)]
             self._pending_block = self._calibration.block(
-                Batch.of([0, 1], [float(number), level]), wall_ns=stamp.wall_ns,
-                monotonic_ns=stamp.monotonic_ns, state=stamp.state,
+                Batch.of([0, 1, *[2] * len(noise)], [float(number), level, *noise]),
+                wall_ns=stamp.wall_ns, monotonic_ns=stamp.monotonic_ns, state=stamp.state,
             )  # fmt: skip
         try:
             self.pipeline.spool.append(self._pending_block, "d", None)
@@ -277,12 +289,26 @@ class Gateway:
             return
         self._pending.is_kept = True
         self._pending = None
+        self._note_written()
+
+    def _note_written(self) -> None:
+        """Without a problem nothing is held in memory."""
+        assert self.pipeline is not None
+        if not self.pipeline.outbox.problem:
+            self._held_alerts.clear()
+        if self.pipeline.spool.problem:
+            return
+        for sample in reversed(self.truth.samples):
+            if sample.is_written:
+                return
+            sample.is_written = sample.is_kept
 
     def _note_safe(self) -> None:
+        self._note_written()
         for sample in reversed(self.truth.samples):
             if sample.is_safe:
                 return
-            sample.is_safe = sample.is_kept
+            sample.is_safe = sample.is_written
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """Run the gateway's own code; it may end in the middle of it."""
@@ -311,6 +337,13 @@ class Gateway:
         self._is_up = False
         if self._pending is not None:
             self._pending.is_exempt, self._pending = True, None
+        for sample in reversed(self.truth.samples):
+            if sample.is_written:
+                break
+            sample.is_exempt = True
+        for key in self._held_alerts:
+            self.truth.raised.pop(key, None)
+        self._held_alerts.clear()
         if self.uplink is not None:
             self.uplink.drop()
         self.pipeline = self.uplink = None

@@ -15,11 +15,12 @@ from simulated_disk import simulated_disks
 from simulated_gateway import Gateway
 from simulated_world import World
 
-STORM_S = 75.0  # faults strike before
-CALM_S = 82.0  # and devices are read until
+STORM_S = 60.0  # faults strike before
+CALM_S = 66.0  # and devices are read until
+LINGERS_S = 62.0  # what struck last may last so long
 QUIET_S = 320.0  # so long nothing new is heard before it counts as rest
 PATIENCE_S = 6 * 3600.0  # for everything to come to rest
-_EVENTS = ((14.0, 30.0), (48.0, 66.0))
+_EVENTS = ((11.0, 24.0), (38.0, 52.0))
 
 
 @dataclass
@@ -78,12 +79,12 @@ class _Story:
         self._jitter = draw.choice((0.5, 3.0))
         self._broker = Broker(world, most_queued=draw.choice((15, 100, 1000)))
         self._cloud = Cloud(world, databases, self._broker, self._slowness)
-        shift = draw.uniform(-8, 8)
+        shift = draw.uniform(-6, 6)
         self._events = [(start + shift, end + shift) for start, end in _EVENTS]
+        spare_pages = draw.randint(3, 8) if draw.random() < 0.15 else None
         self._gateway = Gateway(world, "gw-a", folder / "gw-a", self._broker, self._slowness, self._is_hot)
         self._gateway.state.make()
-        if draw.random() < 0.1:
-            self._gateway.disk.most_pages = draw.randint(20, 40)
+        self._gateway.disk.spare_pages = spare_pages
         self._strikes: list[str] = []
 
     def run(self, *, with_faults: bool) -> Outcome:
@@ -93,8 +94,8 @@ class _Story:
             self._plan()
         world.after(STORM_S, self._calm)
         gateway.samples_until_s = CALM_S
-        world.run_until(CALM_S + 10.0)
-        moment = CALM_S + 10.0
+        moment = STORM_S + LINGERS_S
+        world.run_until(moment)
         while moment < PATIENCE_S and not self._is_at_rest():
             moment += 30.0
             world.run_until(moment)
@@ -109,7 +110,7 @@ class _Story:
             world.wrong(f"does not come to rest: {self._unrest()}")
         world.run_until(moment + 5.0)
         kept = self._cloud.kept(gateway.name)
-        check(world, gateway, kept, self._events)
+        check(world, gateway, kept, self._events, self._cloud.restores)
         alerts, readings = len(kept.alerts), sum(map(len, kept.values.values()))
         gateway.kill("ends")
         self._cloud.kill()
@@ -130,6 +131,8 @@ class _Story:
             (self._damage_outbox, 1), (self._restore_cloud, 1), (self._step_clock, 1), (self._lose_clock, 1),
             (self._fill_disk, 1), (self._poison, 1), (self._slow_down, 1), (self._duplicate, 2),
         ]  # fmt: skip
+        if self._gateway.disk.spare_pages is not None:
+            self._world.after(draw.uniform(2, 20), lambda: self._strike(self._network_down))
         weights = [weight for _, weight in faults]
         for _ in range(draw.randint(3, 9)):
             strike = draw.choices(faults, weights)[0][0]

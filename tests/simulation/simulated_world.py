@@ -100,6 +100,7 @@ class Task:
         """As kill -9: what it was doing is never finished."""
         if not self.is_dead and self._is_waiting:
             self.is_dead, self._is_waiting = True, False
+            self._greenlet.parent = getcurrent()  # where its end is waited for
             self._greenlet.throw(Killed())
         self.is_dead = True
 
