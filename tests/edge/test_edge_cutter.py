@@ -89,6 +89,7 @@ def test_cutting_makes_everything_durable_so_the_spool_waits_for_the_disk_only_i
     monkeypatch.setattr("edge_agent.outbox.spool.os.fdatasync", syncs.append)
     spool, outbox, hand = make_spool(), make_outbox(), Hand()
     cutter = make_cutter(spool, outbox, hand)
+    syncs.clear()  # the one at the spool's opening
     for second in range(10):
         spool.append(block([float(second)]), "boiler", None)
         cutter.step()
