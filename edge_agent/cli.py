@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import faulthandler
 import json
 import os
@@ -130,7 +131,8 @@ def run(chosen: argparse.Namespace, state: StateFolder) -> int:
     from models.clock import SystemClock
 
     # Whatever ends this program by a signal, the log says where each thread was.
-    faulthandler.enable(sys.stderr)
+    with contextlib.suppress(OSError, ValueError):  # a stream that is no file
+        faulthandler.enable(sys.stderr)
     supervisor = Supervisor.of(os.environ)
     settings = load_settings(state.settings)
     with state.lock():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from models.configuration import MonitorConfig
 from models.detectors.registry import DETECTORS
-from models.errors import ParameterError, SnapshotError
+from models.errors import ConfigurationError, SnapshotError
 from models.monitor import Monitor
 from models.wire.messages import ChannelEntry
 
@@ -35,7 +35,7 @@ def make_seats(
     """Fresh monitors, in the document's order. ParameterError or ConfigurationError when one cannot be."""
     seats = []
     for config in configs:
-        _refuse_visitors(config.detector)
+        _refuse_visitors(config)
         own = {channels[name].number: channels[name] for name in config.channels}
         monitor = Monitor(
             config, own, gateway=gateway, config_version=config_version, code_version=code_version
@@ -44,13 +44,14 @@ def make_seats(
     return seats
 
 
-def _refuse_visitors(detector: str) -> None:
+def _refuse_visitors(config: MonitorConfig) -> None:
     """Another library's detectors are for the lab and the cloud, even where it happens to be installed: what
     one gateway takes every gateway must be able to."""
-    entry = DETECTORS.get(detector)
+    entry = DETECTORS.get(config.detector)
     if entry is not None and entry.needs:
-        raise ParameterError(
-            f"{detector}: runs in the lab and the cloud; a gateway does not carry {entry.needs}"
+        raise ConfigurationError(
+            f"{config.detector} runs in the lab and the cloud; a gateway has no room for {entry.needs}",
+            key=f"monitors.{config.name}",
         )
 
 

@@ -27,7 +27,7 @@ from models.clock import EARLIEST_NS, SECOND_NS, SystemClock, VirtualClock
 
 DAY = timedelta(days=1)
 DAY_NS = 86_400 * SECOND_NS
-TODAY = datetime.now(UTC)
+TODAY = datetime.now(UTC).replace(microsecond=0)
 
 
 def certificate(folder: Path, name: str, begins: datetime, ends: datetime) -> None:

@@ -16,7 +16,7 @@ from edge_agent.outbox.spool import Spool
 from models.alert import Aftermath, Alert, Evidence
 from models.clock import VirtualClock
 from models.configuration import MonitorConfig
-from models.errors import ParameterError
+from models.errors import ConfigurationError
 from models.replay import replay_evidence
 from models.wire.envelope import Kind
 from models.wire.messages import ChannelEntry
@@ -98,7 +98,7 @@ def seats(monitors: Sequence[MonitorConfig]):
 def test_another_librarys_detector_is_refused_by_name_though_it_is_installed():
     pytest.importorskip("river")
     visitor = MonitorConfig(name="odd", detector="river", channels=("t",), hazard="other")
-    with pytest.raises(ParameterError, match="a gateway does not carry river"):
+    with pytest.raises(ConfigurationError, match="a gateway has no room for river"):
         seats([visitor])
 
 

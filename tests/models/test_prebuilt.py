@@ -128,9 +128,9 @@ def test_records_are_known_by_their_layout_not_by_their_object(library):
     other = np.dtype([(name, "i8" if name == "score" else kind) for name, kind, *_ in STATE.descr])
     moved = np.zeros((4, 3), np.int64)
     for dtype in (STATE, same, *(np.dtype(STATE.descr) for _ in range(20))):
-        assert settle(np.zeros(2, dtype), 10, 0, 0, moved, np.zeros(4, dtype), 0) == 0
+        assert settle(np.zeros(2, dtype), 10, 0, 0, 1, moved, np.zeros(4, dtype), 0) == 0
     assert not calls
-    settle(np.zeros(2, other), 10, 0, 0, moved, np.zeros(4, other), 0)
+    settle(np.zeros(2, other), 10, 0, 0, 1, moved, np.zeros(4, other), 0)
     assert len(calls) == 1
 
 

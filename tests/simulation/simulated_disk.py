@@ -106,10 +106,16 @@ class Disk:
             os.truncate(self._log, self._world.chance.randint(self._log_synced, size))
 
     def damage(self) -> None:
-        """Some bytes of the outbox are not what they were."""
+        """Some bytes of the outbox's file are not what they were, or its end is gone."""
         path, draw = self.root / "outbox.db", self._world.chance
+        database = _real_connect(path)  # as after an end in good order: all of it in the one file
+        with suppress(sqlite3.DatabaseError):  # damaged before
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        database.close()
         raw = bytearray(path.read_bytes())
-        for _ in range(draw.choice((1, 5, 40))):
+        if draw.random() < 0.2:
+            del raw[draw.randrange(len(raw) // 2, len(raw)) :]
+        for _ in range(draw.choice((1, 5, 40, 200))):
             raw[draw.randrange(len(raw))] ^= 1 << draw.randrange(8)
         path.write_bytes(raw)
 

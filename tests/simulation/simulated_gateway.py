@@ -33,7 +33,7 @@ PERIOD_S = 1.0
 _AFTERWARDS_S = 5.0  # nothing is read any more, and only the clearing up remains
 CALM_LEVEL, HOT_LEVEL = 20.0, 90.0
 _TICK = 1e-6  # each level is a value of its own, so that a reading can be recognised anywhere
-MANNERS = Manners(reconnect_s=4.0, heartbeat_s=30.0, backlog_per_s=20.0)
+MANNERS = Manners(reconnect_s=4.0, heartbeat_s=60.0, backlog_per_s=20.0)
 
 
 def _channel(name: str) -> ChannelConfig:

@@ -15,12 +15,12 @@ from simulated_disk import simulated_disks
 from simulated_gateway import Gateway
 from simulated_world import World
 
-STORM_S = 60.0  # faults strike before
-CALM_S = 66.0  # and devices are read until
+STORM_S = 45.0  # faults strike before
+CALM_S = 50.0  # and devices are read until
 LINGERS_S = 62.0  # what struck last may last so long
 QUIET_S = 320.0  # so long nothing new is heard before it counts as rest
 PATIENCE_S = 6 * 3600.0  # for everything to come to rest
-_EVENTS = ((11.0, 24.0), (38.0, 52.0))
+_EVENTS = ((9.0, 19.0), (29.0, 39.0))
 
 
 @dataclass
@@ -79,7 +79,7 @@ class _Story:
         self._jitter = draw.choice((0.5, 3.0))
         self._broker = Broker(world, most_queued=draw.choice((15, 100, 1000)))
         self._cloud = Cloud(world, databases, self._broker, self._slowness)
-        shift = draw.uniform(-6, 6)
+        shift = draw.uniform(-5, 5)
         self._events = [(start + shift, end + shift) for start, end in _EVENTS]
         spare_pages = draw.randint(3, 8) if draw.random() < 0.15 else None
         self._gateway = Gateway(world, "gw-a", folder / "gw-a", self._broker, self._slowness, self._is_hot)
@@ -134,7 +134,7 @@ class _Story:
         if self._gateway.disk.spare_pages is not None:
             self._world.after(draw.uniform(2, 20), lambda: self._strike(self._network_down))
         weights = [weight for _, weight in faults]
-        for _ in range(draw.randint(3, 9)):
+        for _ in range(draw.randint(3, 8)):
             strike = draw.choices(faults, weights)[0][0]
             at = draw.uniform(2.0, STORM_S)
             self._world.after(at, lambda strike=strike: self._strike(strike))  # type: ignore[misc]
@@ -183,7 +183,7 @@ class _Story:
 
     def _network_down(self) -> None:
         self._gateway.set_network(False)
-        self._later(1, 60, lambda: self._gateway.set_network(True))
+        self._later(1, 40, lambda: self._gateway.set_network(True))
 
     def _kill_broker(self) -> None:
         self._broker.kill(wiped=False)
