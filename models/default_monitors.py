@@ -29,16 +29,20 @@ class Pace(NamedTuple):
 
 
 class Norm(NamedTuple):
-    """A limit that always counts: beyond `high` for `for_s`, s."""
+    """A limit that always counts: beyond `high` for `for_s`, s, and in so many `readings` in a row.
+
+    Two where a quantity lingers: one reading beyond may be a spike of the equipment. One where a machine's
+    ride may be over before the next.
+    """
 
     kind: str
     unit: str
     high: float
     for_s: float
+    readings: int
     source: str
 
 
-_CONFIRMED = 2  # one reading beyond a norm may be a spike of the equipment
 _CALM_S = 900.0  # an alert ends when it has been quiet for so long
 _SLOW = {"smooth_s": 3600.0, "frame_s": 900.0}
 # What burns or poisons must be told within a minute; a machine's load jumps by nature and wears out in days;
@@ -82,17 +86,18 @@ _LIFE = ("motion", "presence", "occupancy")
 _BATH_S = 1200.0  # what runs no longer than it takes to fill a bath is nobody's matter
 _FLOWS_ABOVE = {"L/min": 0.05, "L/h": 3.0, "m3/h": 0.003}  # a dripping tap is less
 NORMS = (
-    Norm("smoke", "%/m", 8.8, 120.0, "0.4 dB/m: twice the insensitive end of EN 54-7"),
-    Norm("co", "ppm", 100.0, 600.0, "EN 50291: alarm within 10 to 40 min"),
+    Norm("smoke", "%/m", 8.8, 120.0, 2, "0.4 dB/m: twice the insensitive end of EN 54-7"),
+    Norm("co", "ppm", 100.0, 600.0, 2, "EN 50291: alarm within 10 to 40 min"),
     Norm(
         "co",
         "ppm",
         30.0,
         900.0,
+        2,
         "WHO 2010, indoor air: 30 ppm not beyond an hour; told while it can be helped",
     ),
-    Norm("gas", "%LEL", 10.0, 60.0, "EN 50194: alarm between 3 and 20 % LEL"),
-    Norm("vibration", "mm/s", 4.5, 0.0, "ISO 10816-1: zone D of machines of class I, up to 15 kW"),
+    Norm("gas", "%LEL", 10.0, 60.0, 2, "EN 50194: alarm between 3 and 20 % LEL"),
+    Norm("vibration", "mm/s", 4.5, 0.0, 1, "ISO 10816-1: zone D of machines of class I, up to 15 kW"),
 )
 
 
@@ -155,7 +160,7 @@ def _norms(kinds: Kinds) -> Iterable[MonitorConfig]:
     for norm in NORMS:
         if traits := [trait for trait in kinds.get(norm.kind, ()) if trait.unit == norm.unit]:
             trigger = TriggerConfig(
-                on=5.0, on_delay_s=norm.for_s, off_delay_s=_CALM_S, on_readings=_CONFIRMED
+                on=5.0, on_delay_s=norm.for_s, off_delay_s=_CALM_S, on_readings=norm.readings
             )
             name = f"norm-{_written(norm.kind)}-{norm.high:g}"
             yield _monitor(name, "limit", {"high": norm.high}, traits, trigger)

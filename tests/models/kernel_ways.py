@@ -41,7 +41,9 @@ def house(channels: int) -> ReadingBlock:
 def of_bank(name: str, channels: int) -> str:
     """Scores in blocks of several sizes with time passing between them, and what was learned."""
     told, block = hashlib.sha256(), house(channels)
-    traits = [Trait("temperature", "Cel", 0.1, f"c{number}") for number in range(channels)]
+    entry = DETECTORS[name]
+    kind = "temperature" if entry.works_on("temperature") else entry.kinds[0]
+    traits = [Trait(kind, "Cel", 0.1, f"c{number}") for number in range(channels)]
     short = {"warmup_s": 7200.0} if "warmup_s" in DETECTORS[name].parameters.model_fields else {}
     short |= NEEDS_A_DAY.get(name, {})
     bank = make_bank(name, NEEDED.get(name, {}) | short, range(channels), traits)
