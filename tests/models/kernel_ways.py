@@ -26,7 +26,6 @@ from models.wire.messages import ChannelEntry
 from models.wire.senml import senml_table
 
 SECOND = 1_000_000_000
-NEEDS_A_DAY = {"quiet": {"warmup_s": 86400.0}}
 
 
 def house(channels: int) -> ReadingBlock:
@@ -38,15 +37,22 @@ def house(channels: int) -> ReadingBlock:
     return ReadingBlock.of(np.tile(np.arange(channels), 900)[order], time[order], *rest)
 
 
+def short_warm_up(name: str) -> dict[str, float]:
+    """Two hours, or the least a detector takes; nothing where it learns nothing."""
+    field = DETECTORS[name].parameters.model_fields.get("warmup_s")
+    if field is None:
+        return {}
+    return {"warmup_s": max([7200.0, *(bound.ge for bound in field.metadata if hasattr(bound, "ge"))])}
+
+
 def of_bank(name: str, channels: int) -> str:
     """Scores in blocks of several sizes with time passing between them, and what was learned."""
     told, block = hashlib.sha256(), house(channels)
     entry = DETECTORS[name]
     kind = "temperature" if entry.works_on("temperature") else entry.kinds[0]
     traits = [Trait(kind, "Cel", 0.1, f"c{number}") for number in range(channels)]
-    short = {"warmup_s": 7200.0} if "warmup_s" in DETECTORS[name].parameters.model_fields else {}
-    short |= NEEDS_A_DAY.get(name, {})
-    bank = make_bank(name, NEEDED.get(name, {}) | short, range(channels), traits)
+    parameters = NEEDED.get(name, {}) | short_warm_up(name)
+    bank = make_bank(name, parameters, range(channels), traits)
     at, sizes = 0, (1, 2, 7, 100, 499)
     for turn in range(10_000):
         piece = block.rows(at, at + sizes[turn % len(sizes)])
