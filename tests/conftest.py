@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,19 +13,20 @@ from programs import find_program
 # pytest puts tests/ on the path, where the folder `cloud` would hide the package of that name.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-_missing: dict[str, int] = {}
+_NOT_HERE = "is not on this machine"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("needs"):
         for program in marker.args:
             if find_program(program) is None:
-                _missing[program] = _missing.get(program, 0) + 1
-                pytest.skip(f"{program} is not on this machine")
+                pytest.skip(f"{program} {_NOT_HERE}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for program, count in sorted(_missing.items()):
+    reasons = [report.longrepr[2] for report in terminalreporter.stats.get("skipped", ())]
+    missing = Counter(reason.split()[1] for reason in reasons if reason.endswith(_NOT_HERE))
+    for program, count in sorted(missing.items()):
         terminalreporter.write_line(f"not run for want of {program}: {count} tests", yellow=True)
 
 
