@@ -15,7 +15,7 @@ demo:        ## the whole circle on this machine; DEMO_SECONDS=60 ends by itself
 
 test:        ## all tests but the long runs
 	scripts/setup dev
-	python -m pytest -m "not soak" --numprocesses 3 --dist loadfile --durations 20
+	python -m pytest -m "not soak" --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 20
 
 check:       ## lint, types, layers
 	scripts/setup dev

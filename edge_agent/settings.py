@@ -38,7 +38,7 @@ class UplinkSettings(Strict):
     keepalive_s: int = Field(default=30, ge=5, le=3600)
     heartbeat_s: float = Field(default=20.0, ge=1, le=60)
     reconnect_s: float = Field(
-        default=30.0, gt=0, le=600, description="of which a random part is waited when the connection is lost"
+        default=40.0, gt=0, le=600, description="of which a random part is waited when the connection is lost"
     )
     backlog_per_s: float = Field(
         default=80.0, ge=1, le=10_000, description="messages that waited while offline"

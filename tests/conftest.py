@@ -23,6 +23,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 pytest.skip(f"{program} {_NOT_HERE}")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What starts real programs and waits for them first: no process is left with it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("integration") is None)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reasons = [report.longrepr[2] for report in terminalreporter.stats.get("skipped", ())]
     missing = Counter(reason.split()[1] for reason in reasons if reason.endswith(_NOT_HERE))

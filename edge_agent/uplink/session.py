@@ -80,7 +80,7 @@ class Manners:
     something urgent in hand a random part of 2 s, doubling up to 60. A backlog goes at `backlog_per_s`.
     """
 
-    reconnect_s: float = 30.0
+    reconnect_s: float = 40.0
     heartbeat_s: float = 20.0
     backlog_per_s: float = 80.0
 

@@ -19,6 +19,8 @@ from fault_results import record
 from fault_street import Street, open_street
 from real_parts import ROOT, make_request, wait_until
 
+from edge_agent.uplink.session import Manners
+
 pytestmark = [pytest.mark.integration, pytest.mark.needs("mosquitto"), pytest.mark.row("A12")]
 BACK_S, CONNECTS_A_SECOND = 180.0, 50
 IN_ONE_PROCESS = 125
@@ -112,7 +114,7 @@ def test_a_herd_comes_back_spread_over_time() -> None:
 @pytest.mark.soak
 def test_a_thousand_gateways_come_back() -> None:
     names = [f"gw-{number:04}" for number in range(1000)]
-    with open_street(*names) as street, herd(street, names, reconnect_s=30.0):
+    with open_street(*names) as street, herd(street, names, reconnect_s=Manners().reconnect_s):
         short = outage(street, names, 0.0, 900.0)
         time.sleep(70.0)  # stable again: the back-off begins anew
         long = outage(street, names, 150.0, 900.0)

@@ -392,4 +392,4 @@ def _channel_names(session: Any, gateway: str) -> dict[int, str]:
     from cloud.fleet.tables import Channel
 
     rows = session.execute(select(Channel.id, Channel.name).filter_by(gateway_id=gateway))
-    return dict(rows.tuples().all())
+    return {row[0]: row[1] for row in rows}

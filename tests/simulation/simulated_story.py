@@ -13,7 +13,7 @@ from simulated_checks import check
 from simulated_cloud import Cloud, Databases, work_folder
 from simulated_disk import simulated_disks
 from simulated_gateway import Gateway
-from simulated_world import World
+from simulated_world import STORM, World
 
 STORM_S = 45.0  # faults strike before
 CALM_S = 50.0  # and devices are read until
@@ -106,7 +106,9 @@ class _Story:
             while moment < PATIENCE_S and not self._is_at_rest():
                 moment += 30.0
                 world.run_until(moment)
-        if not self._is_at_rest():
+        if world.happened >= STORM:
+            world.wrong("a storm: two parts keep each other busy for ever")
+        elif not self._is_at_rest():
             world.wrong(f"does not come to rest: {self._unrest()}")
         world.run_until(moment + 5.0)
         kept = self._cloud.kept(gateway.name)

@@ -14,6 +14,8 @@ from models.clock import EARLIEST_NS, SECOND_NS
 
 # What wall clocks show when a world begins.
 DAWN_NS = EARLIEST_NS + 400 * 86_400 * SECOND_NS
+# A story takes a thousand events or two: beyond this two parts keep each other busy for ever.
+STORM = 20_000
 
 
 class Killed(BaseException):
@@ -31,6 +33,7 @@ class World:
         self._keep_trace = keep_trace
         self._order = itertools.count()
         self._coming: list[tuple[int, int, Callable[[], None]]] = []
+        self.happened = 0
         self._hub = getcurrent()
 
     @property
@@ -58,10 +61,11 @@ class World:
         heapq.heappush(self._coming, (self.now_ns + round(seconds * SECOND_NS), next(self._order), what))
 
     def run_until(self, seconds: float) -> None:
-        """Let time pass up to a moment, with all that happens before it."""
+        """Let time pass up to a moment, with all that happens before it; in a storm, time alone."""
         until = round(seconds * SECOND_NS)
-        while self._coming and self._coming[0][0] <= until:
+        while self._coming and self._coming[0][0] <= until and self.happened < STORM:
             at, _, what = heapq.heappop(self._coming)
+            self.happened += 1
             self.now_ns = max(self.now_ns, at)
             what()
         self.now_ns = max(self.now_ns, until)
