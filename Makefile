@@ -1,5 +1,7 @@
 # Each line is what you would type yourself. PATH first looks at what setup unpacked into .cache.
 export PATH := $(CURDIR)/.cache/bin:$(CURDIR)/.venv/bin:$(PATH):/usr/sbin
+# A start without kept byte code is several times slower, and the tests start hundreds of programs.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test check bench soak lock clean
 
