@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from edge_rig import START, wait_until
+from fault_results import record
 from test_edge_agent import AgentProcess, rig
 from test_edge_obedience import KEY, public_of
 
@@ -120,6 +121,31 @@ def test_order_that_was_overtaken_is_obeyed_and_none_is_twice_however_many_came_
     post.begin()
     assert len(post.obeyed) == len(counters)
     assert {(one.reason, one.id) for one in post.told[len(counters) :]} == {("replay", "0" * 32)}
+
+
+@pytest.mark.row("B9")
+@pytest.mark.soak
+def test_orders_heard_ten_thousand_times_again_over_reboots_are_obeyed_once(post: Post) -> None:
+    counters = range(1, 101)
+    for counter in counters:
+        post.hear(order(counter))
+    again = 10_000
+    for turn in range(again):
+        post.commander.offered(order(counters[turn % len(counters)]))
+        if turn % 500 == 499:
+            post.commander.stop(10.0)
+            post.reboot()
+            post.clock.sleep(HOUR_S)
+            post.begin()
+    post.commander.stop(10.0)
+    executed = len(post.obeyed) - len(counters)
+    record(
+        "B9", "orders heard again", runs=again, unit="executed", figure=executed, ok=not executed,
+        target="0 executed", command="python -m pytest -m soak tests/edge/test_edge_commands.py",
+        note="over twenty reboots an hour apart",
+    )  # fmt: skip
+    post.begin()
+    assert executed == 0
 
 
 HOSTILE = {

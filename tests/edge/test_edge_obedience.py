@@ -7,6 +7,7 @@ import json
 
 import pytest
 from edge_rig import START
+from fault_results import record
 
 from edge_agent.obedience import DesiredStore, pinned_keys, read_offer, read_public_key
 from edge_agent.state import StateFolder, replace_file
@@ -71,6 +72,30 @@ def test_hostile_document_is_refused_with_its_reason(name):
     raw, reason = HOSTILE[name]
     verdict = offer(raw)
     assert (verdict.document, verdict.reason) == (None, reason)
+
+
+@pytest.mark.row("B8")
+@pytest.mark.soak
+def test_document_with_any_bit_changed_or_any_end_missing_is_never_another_document():
+    """A bit may be one that base64 does not use: then what is obeyed is what was signed, to the letter."""
+    raw = signed()
+    meant = offer(raw).document
+    tried = [raw[:length] for length in range(len(raw))]
+    for bit in range(8 * len(raw)):
+        wrong = bytearray(raw)
+        wrong[bit // 8] ^= 1 << bit % 8
+        tried.append(bytes(wrong))
+    obeyed = [verdict.document for verdict in map(offer, tried) if verdict.document is not None]
+    record(
+        "B8", "any bit changed, any end missing", runs=len(tried), unit="applied", ok=not any(
+            document != meant for document in obeyed
+        ),
+        figure=sum(document != meant for document in obeyed), target="0 applied, last good kept",
+        command="python -m pytest -m soak tests/edge/test_edge_obedience.py",
+        note=f"{len(obeyed)} were the document as it was signed: a bit that base64 does not use",
+    )  # fmt: skip
+    assert all(document == meant for document in obeyed)
+    assert len(obeyed) < 8
 
 
 def test_newer_document_for_us_in_date_is_obeyed():

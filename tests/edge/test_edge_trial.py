@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from edge_rig import START, block, wait_until
+from fault_results import record
 from test_edge_agent import alerts_of, document, rig, signed, told
 
 from edge_agent.judge.judge import Judge
@@ -29,6 +30,7 @@ from models.wire.messages import ChannelEntry
 from models.wire.topics import Down
 
 __all__ = ["rig"]
+REVERTED_S = 120.0
 BOUNDS = Bounds(trial_s=60, crashes=2, onsets=10, cpu_percent=80, memory_mb=256)
 CALM = Before(onsets=1, firing=2, cpu_share=0.1, memory_mb=100, gaps={"a": 1.0, "door": 40.0})
 
@@ -227,11 +229,8 @@ def last(receiver) -> tuple[int, int, str, str]:
     return reported.version, reported.offered, reported.state.value, reported.reason
 
 
-@pytest.mark.integration
-@pytest.mark.needs("mosquitto")
-@pytest.mark.row("A17")
-def test_document_whose_agent_is_killed_twice_is_reverted_and_never_applied_again(rig):
-    agent, receiver = trying(rig, [float(n % 50) for n in range(9000)], trial_s=60)
+def crash(agent, receiver) -> float:
+    """Kill the agent twice under a new document; s until it is reverted."""
     agent.start()
     assert wait_until(lambda: len(receiver.readings()) > 20)
     receiver.send(Down.DESIRED, wished(agent, 5, name="bad"), retain=True)
@@ -243,8 +242,51 @@ def test_document_whose_agent_is_killed_twice_is_reverted_and_never_applied_agai
     assert wait_until(lambda: course_of(agent).get("crashes") == 1)
     agent.end(signal.SIGKILL)
     agent.start()
-    assert wait_until(lambda: phases(receiver, 5)[-1] == "reverted", 40)
-    assert time.monotonic() - began <= 120
+    assert wait_until(lambda: phases(receiver, 5)[-1] == "reverted", REVERTED_S)
+    return time.monotonic() - began
+
+
+def flood(agent, receiver) -> float:
+    """Confirm one document, offer another that raises alerts without end; s until that one is reverted."""
+    path = agent.state / "gateway.toml"
+    path.write_text(path.read_text().replace("high = 100", "high = 1000"))
+    agent.start()
+    assert wait_until(lambda: len(receiver.readings()) > 20)
+    receiver.send(Down.DESIRED, wished(agent, 5, severity="minor"), retain=True)
+    assert wait_until(lambda: phases(receiver, 5) == ["trial", "confirmed"], 90)
+    receiver.send(Down.DESIRED, wished(agent, 6, parameters={"high": 100}, trigger={"on": 3}), retain=True)
+    began = time.monotonic()
+    assert wait_until(lambda: phases(receiver, 6)[-1:] == ["reverted"], REVERTED_S)
+    return time.monotonic() - began
+
+
+def silence(agent, receiver) -> float:
+    """Offer a document that reads a device that is not there; s until it is reverted."""
+    agent.start()
+    assert wait_until(lambda: len(receiver.readings()) > 150)
+    made = json.loads(document(agent, version=5).model_dump_json())
+    made["devices"][0]["settings"]["file"] += ".gone"
+    receiver.send(Down.DESIRED, signed(made), retain=True)
+    began = time.monotonic()
+    assert wait_until(lambda: phases(receiver, 5) == ["trial", "reverted"], REVERTED_S)
+    return time.monotonic() - began
+
+
+SQUARE = [float(200 * (n // 3 % 2)) for n in range(9000)]
+BAD = {
+    "crash": (crash, [float(n % 50) for n in range(9000)], {"trial_s": 60}),
+    "flood": (flood, SQUARE, {"trial_s": 4, "trial_onsets": 10}),
+    "silence": (silence, [float(n) for n in range(9000)], {"trial_s": 15}),
+}
+
+
+@pytest.mark.integration
+@pytest.mark.needs("mosquitto")
+@pytest.mark.row("A17")
+def test_document_whose_agent_is_killed_twice_is_reverted_and_never_applied_again(rig):
+    _, rows, limits = BAD["crash"]
+    agent, receiver = trying(rig, rows, **limits)
+    crash(agent, receiver)
     assert last(receiver) == (0, 5, "refused", "crash")
     assert receiver.reported[-1].parameters == {"crashes": 2}
     assert not (agent.state / "desired.json").exists()
@@ -266,18 +308,9 @@ def test_document_whose_agent_is_killed_twice_is_reverted_and_never_applied_agai
 @pytest.mark.needs("mosquitto")
 @pytest.mark.row("A17")
 def test_document_that_floods_is_reverted_to_the_one_before_it(rig):
-    rows = [float(200 * (n // 3 % 2)) for n in range(9000)]
-    agent, receiver = trying(rig, rows, trial_s=4, trial_onsets=10)
-    path = agent.state / "gateway.toml"
-    path.write_text(path.read_text().replace("high = 100", "high = 1000"))
-    agent.start()
-    assert wait_until(lambda: len(receiver.readings()) > 20)
-    receiver.send(Down.DESIRED, wished(agent, 5, severity="minor"), retain=True)
-    assert wait_until(lambda: phases(receiver, 5) == ["trial", "confirmed"], 30)
-    receiver.send(Down.DESIRED, wished(agent, 6, parameters={"high": 100}, trigger={"on": 3}), retain=True)
-    began = time.monotonic()
-    assert wait_until(lambda: phases(receiver, 6)[-1:] == ["reverted"], 60)
-    assert time.monotonic() - began <= 120
+    _, rows, limits = BAD["flood"]
+    agent, receiver = trying(rig, rows, **limits)
+    flood(agent, receiver)
     assert last(receiver) == (5, 6, "refused", "flood")
     parameters = receiver.reported[-1].parameters
     assert parameters["onsets"] > parameters["allowed"] == 10
@@ -290,19 +323,34 @@ def test_document_that_floods_is_reverted_to_the_one_before_it(rig):
 @pytest.mark.needs("mosquitto")
 @pytest.mark.row("A17")
 def test_document_that_silences_a_channel_is_reverted_and_the_channel_speaks_again(rig):
-    agent, receiver = trying(rig, [float(n) for n in range(9000)], trial_s=15)
-    agent.start()
-    assert wait_until(lambda: len(receiver.readings()) > 150)
-    made = json.loads(document(agent, version=5).model_dump_json())
-    made["devices"][0]["settings"]["file"] += ".gone"
-    receiver.send(Down.DESIRED, signed(made), retain=True)
-    assert wait_until(lambda: phases(receiver, 5) == ["trial", "reverted"], 60)
+    _, rows, limits = BAD["silence"]
+    agent, receiver = trying(rig, rows, **limits)
+    silence(agent, receiver)
     assert last(receiver) == (0, 5, "refused", "silence")
     assert receiver.reported[-1].parameters["channel"] == "tape/a"
     heard = len(receiver.readings())
     assert wait_until(lambda: len(receiver.readings()) > heard + 20)
     assert agent.end() == 0
     assert receiver.readings() == [float(n) for n in range(len(receiver.readings()))]
+
+
+@pytest.mark.integration
+@pytest.mark.needs("mosquitto")
+@pytest.mark.row("A17")
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_document_with_the_patience_a_gateway_has(rig, kind):
+    """As the short forms, with the limits that nobody has shortened."""
+    does, rows, limits = BAD[kind]
+    kept = {name: limit for name, limit in limits.items() if name == "trial_onsets"}
+    agent, receiver = trying(rig, rows, **kept)
+    reverted_s = does(agent, receiver)
+    record(
+        "A17", f"bad document: {kind}", runs=1, figure=round(reverted_s, 1), unit="s until reverted",
+        target="crashing or flooding -> reverted <= 120 s", ok=reverted_s <= REVERTED_S,
+        command="python -m pytest -m soak tests/edge/test_edge_trial.py --timeout 0",
+    )  # fmt: skip
+    assert agent.end() == 0
 
 
 @pytest.mark.integration

@@ -58,9 +58,7 @@ def test_what_burns_or_poisons_is_severe_and_has_a_norm():
     assert len(norms) == len(NORMS)
     assert all(monitor.trigger.budget_per_week is None for monitor in norms), "no budget outvotes a norm"
     readings = {monitor.hazard: monitor.trigger.on_readings for monitor in norms}
-    assert readings == {"fire": 2, "gas": 2, "lift": 1}, (
-        "a spike is no gas; a ride is over at once"
-    )
+    assert readings == {"fire": 2, "gas": 2, "lift": 1}, "a spike is no gas; a ride is over at once"
 
 
 def test_a_norm_is_not_put_on_a_channel_told_in_another_unit():

@@ -18,6 +18,7 @@ try:
 finally:
     sys.path.pop(0)
 
+pytestmark = pytest.mark.row("A19")
 SEED, LEARNED_DAYS = 5001, 3
 CHANNELS = ("bathroom/temperature", "mains/pressure", "living-room/co2")
 # What is told of a day of calm takes longer than a test may.

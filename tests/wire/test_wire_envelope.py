@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from pathlib import Path
 
 import pytest
+from fault_results import record
 from hypothesis import given
 from hypothesis import strategies as st
 from wire_samples import START, envelopes
@@ -83,6 +85,29 @@ def test_envelope_of_an_unknown_version_is_refused_by_name():
     raw = envelopes()["alert"]
     with pytest.raises(VersionError, match="envelope version 2, this program speaks 1"):
         open_envelope(resealed(raw[:2] + b"\x02" + raw[3:]))
+
+
+@pytest.mark.row("A18")
+@pytest.mark.soak
+def test_envelope_of_any_version_and_kind_is_opened_or_refused_by_name():
+    accepted = refused = silent = 0
+    for raw in envelopes().values():
+        for version, kind in itertools.product(range(256), repeat=2):
+            try:
+                envelope = open_envelope(resealed(raw[:2] + bytes((version, kind)) + raw[4:]))
+            except VersionError as wrong:
+                named = f"envelope version {version}, this program speaks 1" in str(wrong)
+                refused, silent = refused + named, silent + (not named)
+            else:
+                accepted, silent = accepted + (version == 1), silent + (envelope.kind != kind)
+    record(
+        "A18", "every version and kind of every golden envelope", unit="messages",
+        runs=65536 * len(envelopes()),
+        figure={"accepted": accepted, "refused_by_name": refused, "silent": silent}, ok=not silent,
+        target="golden payloads of each release -> accepted or refused by name, 0 dropped in silence",
+        command="python -m pytest -m soak tests/wire/test_wire_envelope.py",
+    )  # fmt: skip
+    assert not silent
 
 
 @pytest.mark.row("A18")
