@@ -79,6 +79,7 @@ def listing(settings: Settings, arguments: Namespace, clock: Clock) -> list[dict
                 "site": gateway.site_id,
                 "name": gateway.name,
                 "enrolled": gateway.enrolled_at is not None,
+                "revoked": gateway.revoked_at is not None,
                 "presence": status.presence if status else "unknown",
             }
             for gateway, status in session.execute(query.order_by(Gateway.id))

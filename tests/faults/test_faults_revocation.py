@@ -89,6 +89,8 @@ def test_message_of_a_revoked_gateway_is_not_taken_though_the_broker_let_it_thro
             with start_ingest(settings.state):
                 pass
             run_cloud(settings.state, "gateway", "revoke", "gw-a", "--reason", "stolen")
+            listed = json.loads(run_cloud(settings.state, "gateway", "ls", "--json"))
+            assert {line["gateway"] for line in listed if line["revoked"]} == {"gw-a"}
             outage = b'{"from_at":1,"to_at":2,"boot_before":"a","boot_after":"b","reason":"power"}'
             gateway.say("urgent", seal(MessageIdentity("gw-a", 1, Stream.URGENT, 1), Kind.OUTAGE, 1, outage))
             heard = len(gateway.receipts())
