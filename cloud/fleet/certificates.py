@@ -101,11 +101,12 @@ def end_all(session: Session, gateway: Gateway, reason: str, now: int) -> list[s
     return [row.serial for row in rows]
 
 
-def ended_serials(session: Session, now: int) -> list[str]:
-    """Serial numbers the broker must refuse: ended before their time, which is not over yet."""
+def ended_serials(session: Session, now: int) -> dict[str, str]:
+    """Serial numbers the broker must refuse, and why: ended before their time, which is not over yet."""
     gone = Certificate.ended_at.is_not(None)
     kept = Certificate.expires_at > now - _DAY_NS  # the broker's clock may be behind ours
-    return list(session.scalars(select(Certificate.serial).where(gone, kept).order_by(Certificate.serial)))
+    rows = session.execute(select(Certificate.serial, Certificate.end_reason).where(gone, kept))
+    return {serial: reason or "" for serial, reason in rows}
 
 
 def flag_expiring(session: Session, now: int) -> list[str]:

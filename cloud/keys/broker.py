@@ -11,12 +11,10 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import signal
 import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from cloud.errors import BrokerError
 from cloud.keys.authority import CLOUD_CLIENTS, Authority
 from cloud.keys.files import make_private_folder, write_private
 from cloud.settings import Broker
@@ -86,31 +84,6 @@ require_certificate true
 use_identity_as_username true
 use_username_as_clientid true
 """
-
-
-def write_revocations(folder: Path, authority: Authority, serials: Iterable[int], now: int) -> None:
-    """Replace the list of revoked certificates; the broker reads it at its start and when asked to reload."""
-    owner = folder.stat()
-    path = folder / "ca.crl"
-    write_private(path, authority.revocations(serials, now))
-    if os.geteuid() == 0:
-        os.chown(path, owner.st_uid, owner.st_gid)
-
-
-def ask_to_reload(folder: Path) -> None:
-    """SIGHUP to the broker of this folder. BrokerError when it does not run here or is somebody else's."""
-    try:
-        pid = int((folder / "mosquitto.pid").read_text())
-        name = Path(f"/proc/{pid}/comm").read_text().strip()
-    except (OSError, ValueError) as wrong:
-        raise BrokerError(f"no broker of {folder} runs on this machine") from wrong
-    # A number left behind by a broker that was killed may be another program's by now.
-    if not name.startswith("mosquitto"):
-        raise BrokerError(f"process {pid} is {name}, not the broker of {folder}")
-    try:
-        os.kill(pid, signal.SIGHUP)
-    except OSError as wrong:
-        raise BrokerError(f"the broker of {folder} cannot be asked to reload: {wrong}") from wrong
 
 
 def write_broker_folder(folder: Path, authority: Authority, broker: Broker, now: int) -> None:

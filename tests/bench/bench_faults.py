@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+# The folder `models` of the tests must not stand before the package of that name.
+sys.path += [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
 from fault_heard import Quiet
 from fault_house import house_outcomes
 from fault_recorded import recorded_outcomes

@@ -76,7 +76,7 @@ def test_request_signed_by_the_old_key_is_given_the_next_certificate_and_the_sam
 
 def ended(store: Any, now: int = NOW) -> list[str]:
     with transaction(store.main) as session:
-        return ended_serials(session, now)
+        return sorted(ended_serials(session, now))
 
 
 @pytest.mark.parametrize(
